@@ -1,0 +1,1 @@
+"""What every process needs: clock, root tasks, logs, configuration, health, metrics, certificates."""
