@@ -1,0 +1,1 @@
+"""Runs the controllers that make the cluster what its objects say."""

@@ -1,0 +1,1 @@
+"""Assigns Pods to Nodes."""
