@@ -1,0 +1,1 @@
+"""The revisioned log of writes (MVCC): one interface, three drivers."""
