@@ -1,4 +1,4 @@
-"""`python -m bench [--peer KUBECONFIG]`: the API server's table, of this project's and of any other server, in one run."""
+"""`python -m bench [--peer KUBECONFIG]`: the API server's table, this project's and any other server's, in one run."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ def main() -> int:
     every = "start,configmaps,pods,get,list,fanout,run"
     parser.add_argument("--rows", default=every, help="which rows, comma-separated")
     parser.add_argument("--storage", default="", help="flags of the own server's storage, as one word list")
-    parser.add_argument("--keep", action="store_true", help="wait for Enter before the own server is stopped (profiling)")
+    parser.add_argument(
+        "--keep", action="store_true", help="wait for Enter before the own server is stopped (profiling)"
+    )
     arguments = parser.parse_args()
     wanted = set(arguments.rows.split(","))
 

@@ -101,7 +101,8 @@ class Target:
 
     def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> bytes:
         """The bytes of a request."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAccept: application/json\r\nUser-Agent: bench/1\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
+        head += "Accept: application/json\r\nUser-Agent: bench/1\r\n"
         if self._token:
             head += f"Authorization: Bearer {self._token}\r\n"
         if body:
@@ -109,7 +110,9 @@ class Target:
         return head.encode() + b"\r\n" + body
 
 
-async def load(target: Target, requests: Iterator[bytes], clients: int, good: int, seconds: float = 0) -> tuple[int, float]:
+async def load(
+    target: Target, requests: Iterator[bytes], clients: int, good: int, seconds: float = 0
+) -> tuple[int, float]:
     """Send the requests from `clients` connections at once; (how many, seconds). Raises when one is refused.
 
     `seconds` ends an endless iterator.
