@@ -1,0 +1,1 @@
+"""Runs the Pods of one Node."""

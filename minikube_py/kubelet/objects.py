@@ -1,0 +1,33 @@
+"""ConfigMaps, Secrets and ServiceAccounts, read from the API server at the moment when they are needed."""
+
+from __future__ import annotations
+
+from minikube_py.api import errors
+from minikube_py.api.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
+from minikube_py.client.rest import Client
+from minikube_py.kubelet.podspec import Object
+
+
+class ApiObjects:
+    """Always the newest; None where there is no such object. Raises StatusError where nobody answers."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def configmap(self, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._client.get(CONFIGMAPS, name, namespace)
+        except errors.NotFound:
+            return None
+
+    async def service_account(self, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._client.get(SERVICEACCOUNTS, name, namespace)
+        except errors.NotFound:
+            return None
+
+    async def secret(self, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._client.get(SECRETS, name, namespace)
+        except errors.NotFound:
+            return None

@@ -1,0 +1,1 @@
+"""The container engines behind one interface."""

@@ -1,0 +1,375 @@
+"""The Docker Engine as a runtime: pause containers as sandboxes, labels as the memory of what belongs to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minikube_py.daemon.clock import Clock
+from minikube_py.kubelet.runtime import docker_specs as specs
+from minikube_py.kubelet.runtime import references
+from minikube_py.kubelet.runtime.base import (
+    Container,
+    ContainerConfig,
+    CreateContainerError,
+    Credentials,
+    EngineUnavailable,
+    ExecResult,
+    Image,
+    ImagePullFailed,
+    InvalidImageName,
+    LogOptions,
+    NotFound,
+    RunContainerError,
+    RuntimeEvent,
+    RuntimeFault,
+    Sandbox,
+    SandboxConfig,
+    SandboxFailed,
+    Snapshot,
+    pull_failed,
+)
+from minikube_py.kubelet.runtime.docker_client import DockerClient, fault
+from minikube_py.kubelet.runtime.docker_exec import DockerExec
+from minikube_py.kubelet.runtime.docker_http import Refused
+from minikube_py.kubelet.runtime.docker_streams import DockerSession, frames, limited, log_query, raw
+
+_KILL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What an inspection told and cannot change while the engine's list shows the same state."""
+
+    state: str
+    container: Container
+    tty: bool
+
+
+class DockerRuntime:
+    """See `base.Runtime`. `instance` names the cluster and node: only what carries it is seen or touched.
+
+    `base_url` is $DOCKER_HOST or the engine's usual socket unless given; TLS is not supported.
+    """
+
+    def __init__(
+        self, clock: Clock, *, instance: str, pause_image: str = "minikube-py/pause:1", base_url: str | None = None
+    ) -> None:
+        self._clock = clock
+        self._instance = instance
+        self._pause_image = pause_image
+        self._client = DockerClient(base_url)
+        self._exec = DockerExec(clock, self._client)
+        self._seen: dict[str, _Seen] = {}
+        self._namespaces: dict[str, str] = {}
+
+    # -- the instance as a whole
+
+    engine_name = "docker"
+
+    async def version(self) -> str:
+        return f"{self.engine_name}://" + str((await self._client.ask("version"))["Version"])
+
+    async def _list(self, *labels: str) -> list[dict[str, Any]]:
+        wanted = [f"{specs.INSTANCE}={self._instance}", *labels]
+        found: list[dict[str, Any]] = await self._client.ask("containers", all=True, filters={"label": wanted})
+        return found
+
+    async def snapshot(self) -> Snapshot:
+        """One list; an inspection only of containers whose state has changed since the last look."""
+        items = await self._list()
+        sandboxes = [i for i in items if i["Labels"].get(specs.TYPE) == "podsandbox"]
+        containers = [i for i in items if i["Labels"].get(specs.TYPE) == "container"]
+        self._namespaces = {i["Id"]: i["Labels"].get(specs.NAMESPACES, "") for i in sandboxes}
+        for gone in self._seen.keys() - {i["Id"] for i in containers}:
+            del self._seen[gone]
+        # Held here, since an event may empty the memory while we wait.
+        known = {i["Id"]: s.container for i in containers if (s := self._seen.get(i["Id"])) and s.state == i["State"]}
+        stale = [i["Id"] for i in containers if i["Id"] not in known]
+        fresh = await asyncio.gather(*(self._inspected(container_id) for container_id in stale))
+        known.update((c.id, c) for c in fresh if c is not None)
+        return Snapshot([specs.sandbox_from_list(i) for i in sandboxes], list(known.values()))
+
+    async def _inspected(self, container_id: str) -> Container | None:
+        try:
+            return await self.inspect_container(container_id)
+        except NotFound:
+            return None
+
+    async def events(self) -> AsyncGenerator[RuntimeEvent, None]:
+        """Every connection begins with RuntimeEvent(None): what happened before it is not told."""
+        filters = {
+            "type": ["container"], "event": ["start", "die", "destroy"], "label": [f"{specs.INSTANCE}={self._instance}"]
+        }  # fmt: skip
+        delay = 0.1
+        while True:
+            try:
+                answer = await self._client.open("GET", "/events", query={"filters": json.dumps(filters)})
+            except (EngineUnavailable, Refused):
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, 5.0)
+                continue
+            delay = 0.1
+            try:
+                self._seen.clear()
+                yield RuntimeEvent(None)
+                async for event in answer.lines():
+                    actor = event.get("Actor") or {}
+                    self._seen.pop(str(actor.get("ID")), None)
+                    try:
+                        pod = specs.pod_of(actor.get("Attributes") or {})
+                    except KeyError:
+                        continue
+                    yield RuntimeEvent(pod)
+            except EngineUnavailable:
+                pass
+            finally:
+                answer.close()
+            await self._clock.sleep(delay)
+
+    # -- sandboxes
+
+    async def run_sandbox(self, config: SandboxConfig) -> Sandbox:
+        body = specs.sandbox_body(self._instance, config, self._pause_image)
+        name = specs.container_name(self._instance, config.pod, "POD", config.attempt)
+        try:
+            sandbox: Sandbox = await self._client.in_thread(self._run_sandbox, body, name)
+        except Refused as error:
+            raise SandboxFailed(error.text) from error
+        self._namespaces[sandbox.id] = specs.namespaces(config)
+        return sandbox
+
+    def _run_sandbox(self, body: dict[str, Any], name: str) -> Sandbox:
+        """Create, start, look: in one thread, so that a cancelled caller leaves no half-made sandbox behind."""
+        sandbox_id = self._create(body, name)
+        try:
+            self._client.act("start", sandbox_id)
+            return specs.sandbox_from_inspect(self._client.act("inspect_container", sandbox_id))
+        except (Refused, EngineUnavailable):
+            try:
+                self._client.act("remove_container", sandbox_id, force=True, v=True)
+            except (Refused, EngineUnavailable):
+                pass  # The name is taken then: the next attempt of the same sandbox removes it.
+            raise
+
+    def _create(self, body: dict[str, Any], name: str) -> str:
+        """Create under a name; what is left of an earlier life under that name is removed first."""
+        for _ in range(3):
+            try:
+                return str(self._client.act("create_container_from_config", body, name)["Id"])
+            except Refused as error:
+                if error.status != 409 or "already in use" not in error.text:
+                    raise
+                last = error
+            try:
+                self._client.act("remove_container", name, force=True, v=True)
+            except Refused as error:
+                if error.status not in (404, 409):
+                    raise
+        raise last
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        await self._kill(sandbox_id, "SIGKILL")
+
+    async def _kill(self, container_id: str, name: str) -> None:
+        try:
+            await self._client.call("kill", container_id, name)
+        except Refused as error:
+            if error.status not in (404, 409):
+                raise fault(error) from error
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        joined = await self._list(f"{specs.SANDBOX_ID}={sandbox_id}")
+        await asyncio.gather(*(self.remove_container(item["Id"]) for item in joined))
+        await self.remove_container(sandbox_id)
+        self._namespaces.pop(sandbox_id, None)
+
+    # -- containers
+
+    async def create_container(self, sandbox_id: str, config: ContainerConfig) -> str:
+        joined = await self._joined(sandbox_id)
+        body = specs.container_body(self._instance, sandbox_id, joined, config)
+        name = specs.container_name(self._instance, config.pod, config.name, config.attempt)
+        try:
+            created: str = await self._client.in_thread(self._create_container, body, name)
+        except Refused as error:
+            if error.status == 404:
+                raise NotFound(error.text) from error
+            if "invalid reference format" in error.text:
+                raise InvalidImageName(references.invalid(config.image, error.text)) from error
+            raise CreateContainerError(error.text) from error
+        return created
+
+    def _create_container(self, body: dict[str, Any], name: str) -> str:
+        for mount in body["HostConfig"]["Mounts"]:
+            try:
+                if not os.path.lexists(mount["Source"]):
+                    os.makedirs(mount["Source"])
+            except OSError as error:
+                text = f"cannot make the mount source {mount['Source']}: {error.strerror}"
+                raise CreateContainerError(text) from error
+        return self._create(body, name)
+
+    async def _joined(self, sandbox_id: str) -> str:
+        found = self._namespaces.get(sandbox_id)
+        if found is None:
+            labels = (await self._client.ask("inspect_container", sandbox_id))["Config"]["Labels"] or {}
+            found = labels.get(specs.NAMESPACES) if labels.get(specs.INSTANCE) == self._instance else None
+            if found is None:
+                raise NotFound(f"no such sandbox: {sandbox_id}")
+            self._namespaces[sandbox_id] = found
+        return found
+
+    async def start_container(self, container_id: str) -> None:
+        try:
+            await self._client.call("start", container_id)
+        except Refused as error:
+            if error.status == 404 and "No such container" in error.text and container_id in error.text:
+                raise NotFound(error.text) from error
+            raise RunContainerError(error.text) from error
+        finally:
+            self._seen.pop(container_id, None)
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        try:
+            data = await self._client.ask("inspect_container", container_id)
+        except NotFound:
+            return
+        if not data["State"]["Running"]:
+            return
+        if grace_seconds > 0:
+            await self._kill(container_id, data["Config"].get("StopSignal") or "SIGTERM")
+            try:
+                await self._clock.wait_for(self._wait(container_id, "not-running"), grace_seconds)
+                return
+            except TimeoutError:
+                pass
+        await self._kill(container_id, "SIGKILL")
+        try:
+            await self._clock.wait_for(self._wait(container_id, "not-running"), _KILL_SECONDS)
+        except TimeoutError:
+            raise RuntimeFault(f"container {container_id} outlived SIGKILL by {_KILL_SECONDS:g} s") from None
+
+    async def _wait(self, container_id: str, condition: str) -> None:
+        try:
+            answer = await self._client.open("POST", f"/containers/{container_id}/wait", query={"condition": condition})
+        except Refused as error:
+            if error.status == 404:
+                return
+            raise fault(error) from error
+        try:
+            await answer.text()
+        finally:
+            answer.close()
+
+    async def remove_container(self, container_id: str) -> None:
+        try:
+            await self._client.call("remove_container", container_id, force=True, v=True)
+        except Refused as error:
+            if error.status == 409 and "in progress" in error.text:
+                await self._wait(container_id, "removed")
+            elif error.status != 404:
+                raise fault(error) from error
+        self._seen.pop(container_id, None)
+
+    async def inspect_container(self, container_id: str) -> Container:
+        return (await self._look(container_id)).container
+
+    async def _look(self, container_id: str) -> _Seen:
+        data = await self._client.ask("inspect_container", container_id)
+        labels = data["Config"]["Labels"] or {}
+        if labels.get(specs.INSTANCE) != self._instance or labels.get(specs.TYPE) != "container":
+            raise NotFound(f"no such container: {container_id}")
+        seen = _Seen(data["State"]["Status"], specs.container_from_inspect(data), bool(data["Config"]["Tty"]))
+        # A created container becomes an exited one without a change of state that the list shows.
+        if seen.container.state != "created":
+            self._seen[container_id] = seen
+        return seen
+
+    # -- images
+
+    async def image(self, name: str) -> Image | None:
+        try:
+            return specs.image_from(await self._client.call("inspect_image", name))
+        except Refused as error:
+            if "invalid reference format" in error.text:
+                raise InvalidImageName(references.invalid(name, error.text)) from error
+            if error.status == 404:
+                return None
+            raise fault(error) from error
+
+    async def images(self) -> Sequence[Image]:
+        return [specs.image_from(item) for item in await self._client.ask("images")]
+
+    async def pull_image(self, name: str, credentials: Sequence[Credentials] = ()) -> Image:
+        reasons: list[str] = []
+        for one in credentials or (None,):
+            try:
+                await self._pull(name, one)
+                break
+            except ImagePullFailed as error:
+                reasons.append(str(error))
+        else:
+            raise pull_failed(reasons)
+        image = await self.image(name)
+        if image is None:
+            raise ImagePullFailed(f"the engine pulled {name} and does not have it")
+        return image
+
+    async def _pull(self, name: str, credentials: Credentials | None) -> None:
+        repository, tag = references.split(name)
+        headers = {"X-Registry-Auth": specs.registry_auth(credentials)} if credentials is not None else {}
+        try:
+            answer = await self._client.open(
+                "POST", "/images/create", query={"fromImage": repository, "tag": tag}, headers=headers
+            )
+        except Refused as error:
+            if "invalid reference format" in error.text:
+                raise InvalidImageName(references.invalid(name, error.text)) from error
+            raise ImagePullFailed(error.text) from error
+        try:
+            async for line in answer.lines():
+                if "error" in line:
+                    raise ImagePullFailed(str(line["error"]))
+        finally:
+            answer.close()
+
+    # -- streams
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout: float) -> ExecResult:
+        await self._running(container_id)
+        return await self._exec.run(container_id, command, timeout)
+
+    async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> DockerSession:
+        await self._running(container_id)
+        return await self._exec.start(container_id, command, stdin=stdin, tty=tty)
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> DockerSession:
+        seen = await self._running(container_id)
+        return await self._exec.attach(container_id, stdin=stdin, tty=seen.tty)
+
+    async def _running(self, container_id: str) -> _Seen:
+        seen = self._seen.get(container_id) or await self._look(container_id)
+        if seen.container.state != "running":
+            raise NotFound(f"container {container_id} is not running")
+        return seen
+
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]:
+        seen = self._seen.get(container_id) or await self._look(container_id)
+        try:
+            answer = await self._client.open("GET", f"/containers/{container_id}/logs", query=log_query(options))
+        except Refused as error:
+            raise fault(error) from error
+        try:
+            chunks = answer.chunks()
+            async for data in limited(raw(chunks) if seen.tty else frames(chunks), options.limit_bytes):
+                yield data
+        finally:
+            answer.close()
+
+    async def close(self) -> None:
+        self._client.close()
