@@ -20,6 +20,7 @@ want dockerd docker.io
 want docker docker.io
 want iptables iptables
 want etcd etcd-server
+want docker-registry docker-registry
 want busybox busybox-static
 want gcc gcc
 want ip iproute2
@@ -34,6 +35,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    # Tests start their own on free ports; the packages' services would only take the usual ones.
+    for service in etcd docker-registry; do
+        case " ${missing[*]} " in *" $service"*) [ ! -d /run/systemd/system ] || as_root systemctl disable --quiet --now "$service" || true ;; esac
+    done
 fi
 
 # -- the virtual environment, made anew when the lock or the Python changes

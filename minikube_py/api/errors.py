@@ -139,17 +139,16 @@ class FieldError:
 
     def __str__(self) -> str:
         label = _FIELD_ERROR_LABELS[self.type]
-        match self.type:
-            case "FieldValueRequired" | "FieldValueForbidden" | "InternalError" | "FieldValueTooLong" | "FieldValueTooMany":
-                body = label
-            case _:
-                body = f"{label}: {_show(self.value)}"
+        body = label if self.type in _WITHOUT_VALUE else f"{label}: {_show(self.value)}"
         return f"{self.field}: {body}" + (f": {self.detail}" if self.detail else "")
 
     def cause(self) -> Cause:
         return Cause(self.type, str(self)[len(self.field) + 2 :], self.field)
 
 
+_WITHOUT_VALUE = frozenset(
+    {"FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "FieldValueTooMany", "InternalError"}
+)
 _FIELD_ERROR_LABELS = {
     "FieldValueNotFound": "Not found",
     "FieldValueRequired": "Required value",
@@ -237,7 +236,8 @@ def conflict(group: str, plural: str, name: str, why: str = "") -> Conflict:
     """409 for a write that named a resourceVersion, uid or state that is no longer true."""
     qualified = f"{plural}.{group}" if group else plural
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
-    return Conflict(f'Operation cannot be fulfilled on {qualified} "{name}": {why}', details=_details(group, plural, name))
+    message = f'Operation cannot be fulfilled on {qualified} "{name}": {why}'
+    return Conflict(message, details=_details(group, plural, name))
 
 
 def _details(group: str, plural: str, name: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of the collection (no name), an object or its sub-resource; names must be valid path segments."""
+        """The URL path of the collection (no name), an object or its sub-resource; names are valid path segments."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         parts = [root]
         if self.namespaced and namespace:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -64,12 +65,23 @@ def configure(level: str = "info", format: str = "text", stream: TextIO | None =
         raise ValueError(f"logging format {format!r} is not one of {', '.join(FORMATS)}")
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if format == "json" else _Text())
+    server = logging.getLogger("uvicorn.error")
+    if not any(isinstance(f, _NoAborts) for f in server.filters):
+        server.addFilter(_NoAborts())
     top = logging.getLogger()
     for old in [h for h in top.handlers if isinstance(h.formatter, (_Text, _Json))]:
         top.removeHandler(old)
     top.addHandler(handler)
     top.setLevel(logging.WARNING)
     logging.getLogger(ROOT).setLevel(LEVELS[level])
+
+
+class _NoAborts(logging.Filter):
+    """Drops the HTTP server's tracebacks for answers that were broken off on purpose."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, ConnectionError | asyncio.CancelledError)
 
 
 def _stamp(record: logging.LogRecord) -> str:
