@@ -1,0 +1,267 @@
+"""The official Python client, lightkube and kr8s, from the admin kubeconfig and with a bearer token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import Cluster, run, until
+from tests.e2e.objects import STAY, config_map, container, pod, shell
+from tests.etcd import free_port
+
+pytestmark = [
+    pytest.mark.docker,
+    # The libraries leave connections to the garbage collector; kr8s warns of a Kubernetes newer than itself.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported:UserWarning"),
+]
+
+TOKEN = "the-token-of-a-robot"
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a library left open goes here, and not as a warning in a later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+# -- the official client
+
+
+@pytest.fixture
+def official(cluster: Cluster) -> Iterator[Any]:
+    from kubernetes import client, config
+
+    with client.ApiClient(_configuration(config, client, cluster)) as connected:
+        yield client.CoreV1Api(connected)
+
+
+def _configuration(config: Any, client: Any, cluster: Cluster) -> Any:
+    found = client.Configuration()
+    config.load_kube_config(str(cluster.kubeconfig), client_configuration=found)
+    return found
+
+
+def test_official_client_on_config_maps(official: Any, namespace: str) -> None:
+    from kubernetes import client, watch
+    from kubernetes.client.exceptions import ApiException
+
+    meta = client.V1ObjectMeta(name="one", labels={"app": "x"})
+    made = official.create_namespaced_config_map(namespace, client.V1ConfigMap(metadata=meta, data={"a": "1"}))
+    assert made.metadata.uid and made.metadata.creation_timestamp.tzinfo is not None
+    listed = official.list_namespaced_config_map(namespace, label_selector="app=x")
+    assert [item.metadata.name for item in listed.items] == ["one"]
+    assert official.list_config_map_for_all_namespaces(field_selector="metadata.name=one").items
+    patched = official.patch_namespaced_config_map("one", namespace, {"data": {"b": "2"}})
+    assert patched.data == {"a": "1", "b": "2"}
+    steps = [{"op": "replace", "path": "/data/a", "value": "3"}]
+    assert official.patch_namespaced_config_map("one", namespace, steps).data["a"] == "3"
+    patched.data = {"c": "4"}
+    with pytest.raises(ApiException) as conflict:
+        official.replace_namespaced_config_map("one", namespace, patched)
+    assert (conflict.value.status, json.loads(conflict.value.body)["reason"]) == (409, "Conflict")
+    patched.metadata.resource_version = None
+    assert official.replace_namespaced_config_map("one", namespace, patched).data == {"c": "4"}
+    official.delete_namespaced_config_map("one", namespace)
+    with pytest.raises(ApiException) as missing:
+        official.read_namespaced_config_map("one", namespace)
+    assert missing.value.status == 404
+    stream = watch.Watch().stream(
+        official.list_namespaced_config_map, namespace, resource_version=listed.metadata.resource_version,
+        label_selector="app=x", timeout_seconds=1,
+    )  # fmt: skip
+    assert [event["type"] for event in stream] == ["MODIFIED", "MODIFIED", "MODIFIED", "DELETED"]
+
+
+def test_official_client_on_pods(official: Any, namespace: str) -> None:
+    from kubernetes import watch
+    from kubernetes.stream import stream
+
+    official.create_namespaced_pod(namespace, pod("web", container(command=shell(f"echo hello; {STAY[-1]}"))))
+    phases = []
+    follow = watch.Watch()
+    for event in follow.stream(official.list_namespaced_pod, namespace, timeout_seconds=30):
+        phases.append(event["object"].status.phase)
+        if any(c.type == "Ready" and c.status == "True" for c in event["object"].status.conditions or ()):
+            follow.stop()
+    assert phases[0] == "Pending" and phases[-1] == "Running"
+    found = official.read_namespaced_pod("web", namespace)
+    assert found.status.container_statuses[0].state.running.started_at and found.spec.node_name
+    until(lambda: official.read_namespaced_pod_log("web", namespace) == "hello\n")
+    command = ["sh", "-c", "read line; echo out $line; echo err >&2; exit 3"]
+    opened = stream(
+        official.connect_get_namespaced_pod_exec, "web", namespace, command=command, stdin=True, stdout=True,
+        stderr=True, tty=False, _preload_content=False,
+    )  # fmt: skip
+    opened.write_stdin("typed\n")
+    opened.run_forever(timeout=15)
+    assert (opened.read_stdout(), opened.read_stderr(), opened.returncode) == ("out typed\n", "err\n", 3)
+    opened.close()
+    labelled = official.patch_namespaced_pod("web", namespace, {"metadata": {"labels": {"a": "b"}}})
+    assert labelled.metadata.labels == {"a": "b"}
+    status = official.read_namespaced_pod_status("web", namespace).status
+    assert status.qos_class == "BestEffort" and official.list_node().items[0].status.node_info.kubelet_version
+    official.delete_namespaced_pod("web", namespace, grace_period_seconds=1)
+    until(lambda: not official.list_namespaced_pod(namespace).items)
+
+
+# -- lightkube
+
+
+def test_lightkube(cluster: Cluster, namespace: str) -> None:
+    from lightkube import ApiError, Client, KubeConfig
+    from lightkube.models.meta_v1 import ObjectMeta
+    from lightkube.resources.core_v1 import ConfigMap, Pod
+    from lightkube.types import PatchType
+
+    client = Client(config=KubeConfig.from_file(str(cluster.kubeconfig)), namespace=namespace, field_manager="e2e")
+    seen: list[tuple[str, Any]] = []
+    made = client.create(ConfigMap(metadata=ObjectMeta(name="one"), data={"a": "1"}))
+    assert made.metadata and made.metadata.resourceVersion
+    assert "one" in [item.metadata.name for item in client.list(ConfigMap) if item.metadata]
+
+    def watch() -> None:
+        for event, found in client.watch(
+            ConfigMap, fields={"metadata.name": "one"}, resource_version=made.metadata.resourceVersion
+        ):
+            seen.append((event, found.data))
+            if event == "DELETED":
+                return
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    client.patch(ConfigMap, "one", {"data": {"b": "2"}}, patch_type=PatchType.MERGE)
+    client.patch(ConfigMap, "one", {"data": {"c": "3"}}, patch_type=PatchType.STRATEGIC)
+    client.patch(ConfigMap, "one", [{"op": "remove", "path": "/data/a"}], patch_type=PatchType.JSON)
+    applied = client.apply(ConfigMap(metadata=ObjectMeta(name="one"), data={"d": "4"}))
+    assert applied.data == {"b": "2", "c": "3", "d": "4"}
+    client.delete(ConfigMap, "one")
+    watching.join(15)
+    assert [event for event, _ in seen] == ["MODIFIED"] * 4 + ["DELETED"] and seen[2][1] == {"b": "2", "c": "3"}
+    with pytest.raises(ApiError) as missing:
+        client.get(ConfigMap, "one")
+    assert missing.value.status.code == 404
+    client.create(Pod.from_dict(pod("web", container(command=shell(f"echo hello; {STAY[-1]}")))))
+    ready = client.wait(Pod, "web", for_conditions=["Ready"])
+    assert ready.status and ready.status.phase == "Running"
+    until(lambda: list(client.log("web")) == ["hello\n"])
+    patched = client.patch(Pod, "web", {"metadata": {"labels": {"a": "b"}}})
+    assert patched.metadata and patched.metadata.labels == {"a": "b"}
+    assert [p.metadata.name for p in client.list(Pod, labels={"a": "b"}) if p.metadata] == ["web"]
+    client.delete(Pod, "web")
+    until(lambda: not list(client.list(Pod)))
+
+
+# -- kr8s
+
+
+# Its streams end in the garbage collector too, with "Exception ignored in" instead of a warning.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_kr8s(cluster: Cluster, namespace: str) -> None:
+    import kr8s
+    from kr8s.asyncio.objects import ConfigMap, Pod
+
+    api = await kr8s.asyncio.api(kubeconfig=str(cluster.kubeconfig), namespace=namespace)
+    one = await ConfigMap(config_map("one", {"app": "x"}, a="1"), namespace=namespace, api=api)
+    await one.create()
+    events = []
+    open_ = asyncio.Event()
+
+    async def watch() -> None:
+        async with contextlib.aclosing(
+            api.watch("configmaps", namespace=namespace, label_selector={"app": "x"})
+        ) as stream:
+            async for event, found in stream:
+                events.append((event, dict(found.data)))
+                open_.set()
+                if event == "DELETED":
+                    return
+
+    watching = asyncio.create_task(watch())
+    await asyncio.wait_for(open_.wait(), 15)
+    await one.patch({"data": {"b": "2"}})
+    assert one.data == {"a": "1", "b": "2"}
+    await one.patch([{"op": "remove", "path": "/data/a"}], type="json")
+    await one.label(more="yes")
+    assert [found.name async for found in api.get("configmaps", namespace=namespace, label_selector="more=yes")] == [
+        "one"
+    ]
+    await one.delete()
+    await asyncio.wait_for(watching, 15)
+    assert [event for event, _ in events] == ["ADDED", "MODIFIED", "MODIFIED", "MODIFIED", "DELETED"]
+    assert not await one.exists()
+    web = await Pod(pod("web", container(command=shell(f"echo hello; {STAY[-1]}"))), namespace=namespace, api=api)
+    await web.create()
+    await web.wait("condition=Ready", timeout=30)
+    assert await web.ready() and web.status.phase == "Running"
+    assert [line async for line in web.logs()] == ["hello"]
+    done = await web.exec(["sh", "-c", "echo out; echo err >&2"])
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 0)
+    await web.annotate({"note": "text"})
+    assert web.annotations["note"] == "text"
+    await web.delete()
+    await web.wait("delete", timeout=15)
+    await api._session.aclose()  # there is no public way, and the library keeps the object for good
+
+
+# -- a bearer token
+
+
+@pytest.fixture
+def token_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A lone API server that knows a token; its address and its authority's certificate."""
+    port, data = free_port(), tmp_path / "lone"
+    (tmp_path / "tokens.csv").write_text(f'{TOKEN},robot,1,"system:masters,testers"\n')
+    with open(tmp_path / "log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "minikube_py.cli", "apiserver", "--data-dir", str(data), "--secure-port", str(port),
+             "--token-auth-file", str(tmp_path / "tokens.csv"), "--storage-backend", "memory"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        url = f"https://127.0.0.1:{port}"
+        ask = ["curl", "-sf", "--cacert", str(data / "pki" / "ca.crt"), "-H", f"Authorization: Bearer {TOKEN}"]
+        until(lambda: server.poll() is None and run([*ask, url + "/readyz"]).out == "ok", 30)
+        yield url, data / "pki" / "ca.crt"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0, (tmp_path / "log").read_text()
+
+
+def test_a_bearer_token_identifies_its_user(token_server: tuple[str, Path]) -> None:
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+
+    def connect(token: str) -> Any:
+        found = client.Configuration(host=token_server[0])
+        found.ssl_ca_cert = str(token_server[1])
+        found.api_key = {"authorization": f"Bearer {token}"}
+        return client.ApiClient(found)
+
+    with connect(TOKEN) as robot:
+        me = client.AuthenticationV1Api(robot).create_self_subject_review(client.V1SelfSubjectReview())
+        assert me.status.user_info.username == "robot"
+        assert set(me.status.user_info.groups) == {"system:masters", "testers", "system:authenticated"}
+        core = client.CoreV1Api(robot)
+        core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name="mine")))
+        core.create_namespaced_config_map("mine", client.V1ConfigMap(metadata=client.V1ObjectMeta(name="one")))
+        entry = core.read_namespaced_config_map("one", "mine").metadata.managed_fields
+        assert entry is None or entry[0].operation == "Update"
+    with connect("another") as stranger, pytest.raises(ApiException) as refused:
+        client.CoreV1Api(stranger).list_namespace()
+    assert refused.value.status == 401
