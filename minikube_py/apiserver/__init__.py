@@ -1,0 +1,1 @@
+"""The API server: one generic registry over the store, served as Kubernetes' REST API."""

@@ -1,0 +1,143 @@
+"""The documents that describe the server (version, discovery, OpenAPI, metrics), as a FastAPI application.
+
+FastAPI takes 0.3 s to import: the server loads this module once it answers, not before (see `app.Shell`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from minikube_py.api import errors
+from minikube_py.apiserver import discovery, openapi, openapi_protobuf
+from minikube_py.apiserver.encoding import dumps
+from minikube_py.apiserver.http import App
+from minikube_py.apiserver.kinds.base import Kind
+from minikube_py.daemon.metrics import Registry as Metrics
+
+
+def build(
+    kinds: Sequence[Kind], virtuals: Sequence[discovery.Virtual], metrics: Metrics, version: Mapping[str, str]
+) -> App:
+    """The application. Who may read it has been settled before."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="minikube_py API server")
+
+    async def on_status_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.StatusError)
+        return Response(dumps(error.to_status()), status_code=error.code, media_type="application/json")
+
+    async def on_no_route(request: Request, error: Exception) -> Response:
+        return await on_status_error(request, _no_such_path())
+
+    app.add_exception_handler(errors.StatusError, on_status_error)
+    app.add_exception_handler(HTTPException, on_no_route)  # a path that not even `{endpoint:path}` takes
+    found_resources = discovery.Discovery(kinds, virtuals)
+    documents: dict[tuple[str, ...], bytes] = {}
+
+    def once(key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+        """Documents are made on first request and kept."""
+        found = documents.get(key)
+        if found is None:
+            found = documents[key] = make()
+        return found
+
+    def json(data: bytes, media: str = "application/json") -> Response:
+        return Response(data, media_type=media, headers={"vary": "Accept"})
+
+    @app.get("/version")
+    @app.get("/version/")
+    async def get_version(request: Request) -> Response:
+        return json(once(("version",), lambda: dumps(dict(version))))
+
+    @app.get("/metrics")
+    async def get_metrics(request: Request) -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/{endpoint:path}", include_in_schema=False)
+    async def get_rest(request: Request, endpoint: str) -> Response:
+        """Discovery and OpenAPI: small documents that do not deserve a route each."""
+        path = "/" + endpoint.rstrip("/")
+        parts = path.split("/")[1:]
+        if parts[0] in ("api", "apis"):
+            return _discovery(request, parts)
+        if parts[0] == "openapi":
+            return _openapi(request, parts)
+        if path == "/":
+            listed = [
+                "/api",
+                "/apis",
+                "/healthz",
+                "/livez",
+                "/metrics",
+                "/openapi/v2",
+                "/openapi/v3",
+                "/readyz",
+                "/version",
+            ]
+            for group, versions in found_resources.groups.items():
+                root = f"/apis/{group}" if group else "/api"
+                listed += [*([root] if group else []), *(f"{root}/{version}" for version in versions)]
+            return json(dumps({"paths": sorted(listed)}))
+        raise _no_such_path()
+
+    def _discovery(request: Request, parts: list[str]) -> Response:
+        accept = request.headers.get("accept", "").replace(" ", "")
+        if len(parts) == 1:
+            for version in ("v2", "v2beta1"):
+                media = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+                if media.removeprefix("application/json;") in accept:
+                    path = f"/{parts[0]}"
+                    make = partial(_aggregated, found_resources, path, version)
+                    return json(once(("discovery", path, version), make), media)
+        match parts:
+            case ["api"]:
+                found: object = found_resources.api(request.headers.get("host", ""))
+            case ["apis"]:
+                found = found_resources.apis
+            case ["api", version]:
+                found = found_resources.resources("", version)
+            case ["apis", group]:
+                found = found_resources.group(group)
+            case ["apis", group, version]:
+                found = found_resources.resources(group, version)
+            case _:
+                found = None
+        if found is None:
+            raise _no_such_path()
+        return json(dumps(found))
+
+    def _openapi(request: Request, parts: list[str]) -> Response:
+        if parts[1:] == ["v2"]:
+            accept = request.headers.get("accept", "")
+            if "proto-openapi" in accept and not accept.startswith("application/json"):
+                body = once(("v2", "protobuf"), lambda: openapi.v2_protobuf(kinds))
+                return Response(body, media_type=openapi_protobuf.MEDIA_TYPE)
+            return json(once(("v2",), lambda: openapi.v2_document(kinds)))
+        if parts[1:] == ["v3"]:
+            return json(once(("v3",), lambda: dumps(openapi.v3_index(kinds))))
+        groups = {(k.resource.group, k.resource.version) for k in kinds}
+        match parts[2:]:
+            case ["api", version]:
+                wanted = ("", version)
+            case ["apis", group, version]:
+                wanted = (group, version)
+            case _:
+                wanted = ("", "")
+        if parts[1:2] != ["v3"] or wanted not in groups:
+            raise _no_such_path()
+        return json(once(("v3", *wanted), lambda: openapi.v3_document(*wanted, kinds)))
+
+    return app
+
+
+def _no_such_path() -> errors.NotFound:
+    return errors.NotFound("the server could not find the requested resource", details={})
+
+
+def _aggregated(found: discovery.Discovery, path: str, version: str) -> bytes:
+    return dumps(found.aggregated(path, version))

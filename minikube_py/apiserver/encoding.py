@@ -1,0 +1,53 @@
+"""The bytes of an object: encoded once per revision, shared by every GET, LIST and WATCH that shows it.
+
+The stored form is the object's JSON without `metadata.resourceVersion`, since the revision is known only once the
+write is done; it starts with a head that is the same for every object of a kind, so that the served form is the
+stored one with the revision spliced in behind the head.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import orjson
+
+from minikube_py.api.resources import Resource
+
+Object = dict[str, Any]
+
+loads = orjson.loads
+dumps = orjson.dumps
+
+
+class Codec:
+    """Encodes and decodes the objects of one resource."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.head = b'{"kind":%b,"apiVersion":%b,"metadata":{' % (dumps(resource.kind), dumps(resource.api_version))
+        self._identity = {"kind": resource.kind, "apiVersion": resource.api_version}
+        self._offset = len(self.head)
+
+    def encode(self, obj: Object) -> bytes:
+        """The stored form. The object must have metadata with at least a name; its resourceVersion is left out."""
+        metadata = {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
+        return dumps({**self._identity, "metadata": metadata, **_rest(obj)})
+
+    def served(self, value: bytes, rev: int) -> bytes:
+        """The form that clients see, from the stored form and its revision."""
+        cut = self._offset
+        return b'%b"resourceVersion":"%d",%b' % (value[:cut], rev, value[cut:])
+
+    def stored(self, data: bytes, rev: int) -> bytes:
+        """The stored form back from the served one."""
+        cut = self._offset
+        return data[:cut] + data[cut + len(b'"resourceVersion":"%d",' % rev) :]
+
+    def decode(self, value: bytes, rev: int) -> Object:
+        """The object as a dict of its own, with its resourceVersion, from the stored form."""
+        obj = cast(Object, loads(value))
+        obj["metadata"]["resourceVersion"] = str(rev)
+        return obj
+
+
+def _rest(obj: Object) -> Object:
+    return {k: v for k, v in obj.items() if k not in ("kind", "apiVersion", "metadata")}

@@ -1,0 +1,8 @@
+"""The columns that nearly every kind has."""
+
+from __future__ import annotations
+
+from minikube_py.apiserver.kinds.base import Column
+
+NAME = Column("Name", format="name", description="The object's name, unique among its kind in its namespace.")
+AGE = Column("Age", description="How long ago the server stored the object for the first time.")

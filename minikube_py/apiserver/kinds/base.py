@@ -1,0 +1,140 @@
+"""A kind is data plus a few pure hooks; everything else is derived by the generic registry.
+
+Hooks get the JSON form (`dict`) where they change the object, and the typed model where they only read it.
+The registry calls them in this order:
+
+    create   default -> prepare_create -> (admission) -> validate -> store
+    update   default -> prepare_update -> (admission) -> validate_update -> store
+    status   default -> prepare_status -> validate_status -> store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from minikube_py.api.errors import FieldError
+from minikube_py.api.resources import Resource
+
+if TYPE_CHECKING:
+    from minikube_py.apiserver.allocators import Allocators
+
+Object = dict[str, Any]
+"""An API object in JSON form."""
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; priority 1 shows with `-o wide` only. `type` and `format` as in meta/v1 Table."""
+
+    name: str
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A sub-resource as discovery shows it. `group` and `version` are set where its body is of another group."""
+
+    name: str
+    kind: str
+    verbs: tuple[str, ...]
+    type: str
+    group: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a preparing hook may look at besides the object."""
+
+    now: datetime
+    user: str
+
+
+class Allocation(Protocol):
+    """What a write that is under way took from the pools, and what it will give back (`allocate`)."""
+
+    def commit(self) -> None:
+        """The write is stored: what the old object held and the new one does not is free again."""
+        ...
+
+    def release(self) -> None:
+        """The write failed: nothing was taken."""
+        ...
+
+
+def _nothing(obj: Object) -> None:
+    return None
+
+
+def _nothing_created(obj: Object, context: Context) -> None:
+    return None
+
+
+def _nothing_updated(new: Object, old: Object, context: Context) -> None:
+    return None
+
+
+def _valid(model: Any) -> Sequence[FieldError]:
+    return ()
+
+
+def _valid_update(new: Any, old: Any) -> Sequence[FieldError]:
+    return ()
+
+
+def _no_fields(obj: Object) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One served kind.
+
+    `validate_name(name) -> list of sentences saying what is wrong`. `select_fields` returns the values of the
+    selectable fields beyond metadata.name and metadata.namespace; its keys must be the same for every object, since
+    they say which fields are known. `row` returns one cell per column; one that shows a time is a `_cells.Age`, which
+    the table turns into text when it is sent, so that the rest of a row can be kept with the object's revision.
+    `allocate(allocators, new, old)` takes what a write needs from the pools and fills it into `new`: create has no old,
+    delete has no new; it may raise Invalid. The registry calls commit() or release() on the answer.
+    `grace_period(obj, asked)` returns the seconds that a deletion waits for someone (the kubelet) to confirm; 0 deletes
+    at once. `subresources` lists all of them, `status` included; `status=True` says that a plain update leaves status
+    alone. `ttl(obj)` is seconds, 0 for ever.
+    """
+
+    resource: Resource
+    singular: str
+    columns: Sequence[Column]
+    row: Callable[[Object], list[Any]]
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    subresources: tuple[Subresource, ...] = ()
+    status: bool = False
+    generation: bool = False
+    validate_name: Callable[[str], list[str]]
+    default: Callable[[Object], None] = _nothing
+    prepare_create: Callable[[Object, Context], None] = _nothing_created
+    prepare_update: Callable[[Object, Object, Context], None] = _nothing_updated
+    prepare_status: Callable[[Object, Object, Context], None] = _nothing_updated
+    validate: Callable[[Any], Sequence[FieldError]] = _valid
+    validate_update: Callable[[Any, Any], Sequence[FieldError]] = _valid_update
+    validate_status: Callable[[Any, Any], Sequence[FieldError]] = _valid_update
+    select_fields: Callable[[Object], Mapping[str, str]] = _no_fields
+    field_aliases: Mapping[str, str] | None = None
+    row_conditions: Callable[[Object], list[dict[str, str]]] | None = None
+    grace_period: Callable[[Object, int | None], int] | None = None
+    ttl: Callable[[Object], int] | None = None
+    allocate: Callable[[Allocators, Object | None, Object | None], Allocation] | None = None
+    warnings: Callable[[Object], Sequence[str]] | None = None
+    held: Callable[[Object], bool] | None = None
+    """True while something of the kind's own keeps a deleted object (a Namespace's spec.finalizers)."""
+    prepare_delete: Callable[[Object, datetime], bool] | None = None
+    """Changes an object that is being marked as deleted (a Namespace turns Terminating); True if it changed it."""

@@ -1,0 +1,62 @@
+"""What a URL path means: which resource, where, which object, which verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A path below /api or /apis taken apart; `plural` is empty for the root of all, of a group or of a version."""
+
+    group: str
+    version: str
+    namespace: str = ""
+    plural: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def parse(path: str) -> Target | None:
+    """The target of `/api/...` or `/apis/...`, None when the path has a shape that no resource has.
+
+    `/api/v1/namespaces/x` is the Namespace x; `/api/v1/namespaces/x/pods` the Pods in it; `status` and `finalize`
+    below a namespace's name are its sub-resources, as upstream decides it.
+    """
+    parts = path.split("/")
+    if not parts[-1]:
+        parts.pop()
+    if parts[1] == "api":
+        group, rest = "", parts[2:]
+    else:
+        group, rest = "".join(parts[2:3]), parts[3:]
+    if not all(parts[1:]):
+        return None
+    if not rest:
+        return Target(group, "")
+    version, rest = rest[0], rest[1:]
+    namespace = ""
+    if len(rest) > 2 and rest[0] == "namespaces" and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
+        namespace, rest = rest[1], rest[2:]
+    match len(rest):
+        case 0:
+            return Target(group, version)
+        case 1:
+            return Target(group, version, namespace, rest[0])
+        case 2:
+            return Target(group, version, namespace, rest[0], rest[1])
+        case _:
+            return Target(group, version, namespace, rest[0], rest[1], "/".join(rest[2:]))
+
+
+def split_query(raw: bytes) -> list[tuple[str, str]]:
+    """The query's parameters in order, decoded; bytes that are no UTF-8 become replacement characters."""
+    if not raw:
+        return []
+    pairs = []
+    for part in raw.decode("ascii", "replace").split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((unquote(name.replace("+", " ")), unquote(value.replace("+", " "))))
+    return pairs

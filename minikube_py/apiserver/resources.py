@@ -1,0 +1,302 @@
+"""The generic REST resources: one raw ASGI application for everything below /api and /apis that is a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from minikube_py.api import errors
+from minikube_py.apiserver import body, negotiate, options, patching
+from minikube_py.apiserver.auth import authorization
+from minikube_py.apiserver.cache import Filter
+from minikube_py.apiserver.encoding import Object, dumps, loads
+from minikube_py.apiserver.http import JSON, Exchange, warning_headers
+from minikube_py.apiserver.paths import Target
+from minikube_py.apiserver.reading import list_body, list_items
+from minikube_py.apiserver.registry import Registry, Request, Result, report_unknown
+from minikube_py.apiserver.storage import Storage
+from minikube_py.apiserver.table import partial, partial_list_bytes, table, table_from_data
+from minikube_py.apiserver.watch import Watcher, bookmark_object, event_line
+from minikube_py.daemon.clock import Clock
+
+SubresourceHandler = Callable[[Exchange, Registry, Target], Awaitable[None]]
+"""Serves a sub-resource that is no plain view of its object."""
+
+NAMED = ("update", "patch")
+VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Serves the verbs of every kind. `special` maps (qualified plural, sub-resource) to its handler."""
+
+    registries: Mapping[tuple[str, str, str], Registry]
+    storage: Storage
+    clock: Clock
+    special: Mapping[tuple[str, str], SubresourceHandler]
+
+    def verb(self, exchange: Exchange, target: Target) -> str:
+        """The Kubernetes verb of the request. Raises MethodNotAllowed."""
+        method = exchange.method
+        if method in ("GET", "HEAD"):
+            if target.subresource or (target.name and not _watching(exchange)):
+                return "get"
+            if not _watching(exchange):
+                return "list"
+            if method == "HEAD":
+                raise errors.MethodNotAllowed("a watch has no end, and an answer to HEAD has nothing else", details={})
+            return "watch"
+        if method == "DELETE":
+            return "delete" if target.name else "deletecollection"
+        verb = VERBS.get(method)
+        if verb is None:
+            raise errors.MethodNotAllowed(
+                f"the server does not allow the method {method[:16]} on the requested resource"
+            )
+        return verb
+
+    async def serve(self, exchange: Exchange, target: Target) -> None:
+        """Answer a request for a resource. Raises api.errors classes for whatever is wrong with it."""
+        verb = self.verb(exchange, target)
+        authorization.require(
+            exchange.user,
+            authorization.Asked(
+                verb, "", target.group, target.version, target.plural, target.subresource, target.namespace, target.name
+            ),
+        )
+        registry = self.registries.get((target.group, target.version, target.plural))
+        if registry is None or (target.namespace and not registry.kind.resource.namespaced):
+            raise errors.NotFound("the server could not find the requested resource", details={})
+        kind = registry.kind
+        if kind.resource.namespaced and not target.namespace and (target.name or verb == "create"):
+            raise errors.BadRequest("an empty namespace may not be set during creation or when an object is named")
+        if target.subresource:
+            await self._subresource(exchange, registry, target, verb)
+            return
+        if verb not in kind.verbs or (bool(target.name) if verb == "create" else verb in NAMED and not target.name):
+            raise _not_allowed(exchange)
+        await _VERBS[verb](self, exchange, registry, target)
+
+    async def _subresource(self, exchange: Exchange, registry: Registry, target: Target, verb: str) -> None:
+        kind = registry.kind
+        known = next((s for s in kind.subresources if s.name == target.subresource), None)
+        if known is None or not target.name:
+            raise errors.NotFound("the server could not find the requested resource", details={})
+        handler = self.special.get((kind.resource.qualified, target.subresource))
+        if handler is not None:
+            await handler(exchange, registry, target)
+            return
+        if verb not in known.verbs or verb not in ("get", "update", "patch"):
+            raise _not_allowed(exchange)
+        await _VERBS[verb](self, exchange, registry, target)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    async def get(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        version = exchange.query.get("resourceVersion") if exchange.scope["query_string"] else None
+        data = await registry.get(target.namespace, target.name, options.revision(version) if version else None)
+        await self._show(exchange, registry, Result(data), _form(exchange))
+
+    async def list(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        kind = registry.kind
+        form = negotiate.form(exchange.header(b"accept"))
+        asked = options.list_options(exchange.query, kind, target.name)
+        result = await list_items(self.storage, registry.cache, target.namespace, asked)
+        if not form.shape:
+            await exchange.answer_pieces(200, *list_body(kind.resource.kind, kind.resource.api_version, result))
+            return
+        version = f"meta.k8s.io/{form.version}"
+        rows = [(item.row(kind), item.data) for item in result.items]
+        if form.shape == "Table":
+            shown = table_from_data(
+                kind, rows, now=self.clock.now(), list_meta=result.meta(), include_object=_include(exchange),
+                group_version=version,
+            )  # fmt: skip
+        elif form.shape == "PartialObjectMetadataList":
+            shown = partial_list_bytes(rows, list_meta=result.meta(), group_version=version)
+        else:
+            raise errors.NotAcceptable("a list has no form PartialObjectMetadata")
+        await exchange.answer(200, shown)
+
+    async def watch(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        kind = registry.kind
+        form = negotiate.form(exchange.header(b"accept"))
+        asked = options.list_options(exchange.query, kind, target.name)
+        chosen = Filter(target.namespace, asked.name, asked.labels, asked.fields)
+        codec = registry.codec
+        resource = kind.resource
+
+        def mark(rev: int, initial: bool) -> bytes:
+            if form.shape == "Table":
+                shown = bookmark_object("Table", f"meta.k8s.io/{form.version}", rev, initial)
+                shown |= {"columnDefinitions": [], "rows": []}
+                return event_line("BOOKMARK", shown)
+            return event_line("BOOKMARK", bookmark_object(resource.kind, resource.api_version, rev, initial))
+
+        watcher = Watcher(self.storage, registry.cache, chosen, asked, self.clock)
+        if not form.shape:
+            await watcher.serve(
+                exchange,
+                lambda event, type_: event.frame(type_, codec),
+                lambda item: b'{"type":"ADDED","object":%b}\n' % item.data,
+                mark,
+            )
+            return
+        include = _include(exchange)
+        first = True
+
+        def shape(obj: Object) -> Object:
+            nonlocal first
+            version = f"meta.k8s.io/{form.version}"
+            if form.shape == "Table":
+                shown = table(
+                    kind, [obj], now=self.clock.now(), include_object=include, group_version=version, columns=first,
+                    list_meta={"resourceVersion": obj["metadata"]["resourceVersion"]},
+                )  # fmt: skip
+                first = False
+                return shown
+            return partial(obj, group_version=version)
+
+        await watcher.serve(
+            exchange,
+            lambda event, type_: event_line(type_, shape(codec.decode(*event.shown(type_)))),
+            lambda item: event_line("ADDED", shape(codec.decode(item.value, item.rev))),
+            mark,
+            direct=False,
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    async def create(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        form = _form(exchange)
+        wanted = options.write_options(exchange.query, exchange.header(b"user-agent"))
+        request = Request(exchange.user, wanted, target.namespace, "")
+        obj = await self._read(exchange, registry, request)
+        await self._show(exchange, registry, await registry.create(obj, request), form)
+
+    async def update(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        form = _form(exchange)
+        wanted = options.write_options(exchange.query, exchange.header(b"user-agent"))
+        request = Request(exchange.user, wanted, target.namespace, target.name, target.subresource)
+        obj = await self._read(exchange, registry, request)
+        await self._show(exchange, registry, await registry.update(obj, request), form)
+
+    async def patch(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        form = _form(exchange)
+        content_type = exchange.header(b"content-type")
+        applying = body.media_type(content_type) == patching.APPLY_PATCH
+        wanted = options.write_options(exchange.query, exchange.header(b"user-agent"), applying=applying)
+        request = Request(exchange.user, wanted, target.namespace, target.name, target.subresource)
+        raw = await exchange.body()
+        result = await patching.patch(registry, raw, content_type, request, self.clock)
+        await self._show(exchange, registry, result, form)
+
+    async def delete(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        form = _form(exchange)
+        asked = await self._delete_options(exchange)
+        data, gone = await registry.delete(target.namespace, target.name, asked, exchange.user)
+        if not gone or registry.kind.resource.plural in RETURN_DELETED:
+            await self._show(exchange, registry, Result(data), form)
+            return
+        resource = registry.kind.resource
+        details = {"name": target.name, "kind": resource.plural, "uid": loads(data)["metadata"]["uid"]}
+        if resource.group:
+            details["group"] = resource.group
+        await exchange.answer(200, dumps({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+        }))  # fmt: skip
+
+    async def delete_collection(self, exchange: Exchange, registry: Registry, target: Target) -> None:
+        asked = options.list_options(exchange.query, registry.kind)
+        how = await self._delete_options(exchange)
+        found = await list_items(self.storage, registry.cache, target.namespace, asked)
+        shown: list[bytes] = []
+        for item in found.items:
+            try:
+                shown.append((await registry.delete(item.namespace, item.name, how, exchange.user))[0])
+            except errors.NotFound:
+                continue  # somebody else was faster
+        resource = registry.kind.resource
+        head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": found.meta()}
+        await exchange.answer(200, dumps(head)[:-1] + b',"items":[' + b",".join(shown) + b"]}")
+
+    # -- the steps ----------------------------------------------------------------------------------------------
+
+    async def _read(self, exchange: Exchange, registry: Registry, request: Request) -> Object:
+        obj, duplicates = await body.read_object(exchange, duplicates=request.options.field_validation != "Ignore")
+        if duplicates:
+            report_unknown([f'duplicate field "{path}"' for path in duplicates], request, registry.resource)
+        body.require_object(obj, registry.kind)
+        return obj
+
+    async def _delete_options(self, exchange: Exchange) -> options.DeleteOptions:
+        raw = await exchange.body()
+        said: Object | None = None
+        if raw.strip():
+            said, _ = body.parse(raw, exchange.header(b"content-type"), duplicates=False)
+            said = body.check_options(said, "meta/v1.DeleteOptions", "DeleteOptions")
+        return options.delete_options(exchange.query, said)
+
+    async def _show(self, exchange: Exchange, registry: Registry, result: Result, form: negotiate.Form) -> None:
+        headers = warning_headers(result.warnings) if result.warnings else ()
+        if not form.shape:
+            await exchange.answer(result.code, result.data, JSON, headers)
+            return
+        obj = loads(result.data)
+        version = f"meta.k8s.io/{form.version}"
+        if form.shape == "Table":
+            shown: object = table(
+                registry.kind, [obj], now=self.clock.now(),
+                list_meta={"resourceVersion": obj["metadata"].get("resourceVersion", "")},
+                include_object=_include(exchange), group_version=version,
+            )  # fmt: skip
+        else:
+            shown = partial(obj, group_version=version)
+        await exchange.answer(result.code, dumps(shown), JSON, headers)
+
+
+RETURN_DELETED = frozenset({"pods", "services", "serviceaccounts"})
+"""Kinds whose deletion answers the deleted object rather than a Status, as upstream's ReturnDeletedObject."""
+
+_VERBS: Mapping[str, Callable[[Resources, Exchange, Registry, Target], Awaitable[None]]] = {
+    "get": Resources.get,
+    "list": Resources.list,
+    "watch": Resources.watch,
+    "create": Resources.create,
+    "update": Resources.update,
+    "patch": Resources.patch,
+    "delete": Resources.delete,
+    "deletecollection": Resources.delete_collection,
+}
+
+
+def _form(exchange: Exchange) -> negotiate.Form:
+    """How to show one object, settled before anything is written. Raises NotAcceptable, BadRequest."""
+    accept = exchange.header(b"accept")
+    form = negotiate.form(accept) if accept else negotiate.PLAIN
+    if form.shape == "Table":
+        _include(exchange)
+    elif form.shape == "PartialObjectMetadataList":
+        raise errors.NotAcceptable("an object has no form PartialObjectMetadataList")
+    return form
+
+
+def _watching(exchange: Exchange) -> bool:
+    return bool(exchange.scope["query_string"]) and options.flag(exchange.query, "watch")
+
+
+def _include(exchange: Exchange) -> str:
+    said = exchange.query.get("includeObject", "") or "Metadata"
+    if said not in ("None", "Metadata", "Object"):
+        raise errors.BadRequest(f'unrecognized includeObject value: "{said}"')
+    return said
+
+
+def _not_allowed(exchange: Exchange) -> errors.MethodNotAllowed:
+    return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+
+
+def require_verbs(exchange: Exchange, allowed: Sequence[str]) -> None:
+    """For special handlers: raises MethodNotAllowed unless the HTTP method is one of `allowed`."""
+    if exchange.method not in allowed:
+        raise _not_allowed(exchange)

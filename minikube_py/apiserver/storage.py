@@ -1,0 +1,168 @@
+"""The store as the registry sees it: every kind's cache, fed by one watch, and waiting for a consistent view."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from minikube_py.api import errors
+from minikube_py.apiserver.cache import KindCache, Progress
+from minikube_py.apiserver.encoding import Codec
+from minikube_py.apiserver.kinds.base import Kind
+from minikube_py.daemon import logs
+from minikube_py.daemon.clock import Clock
+from minikube_py.store.base import Compacted, Entry, Store, Unavailable, Watch
+
+log = logs.get("apiserver.storage")
+
+ROOT = "/registry/"
+HISTORY_SECONDS = 300.0
+"""How long old revisions stay readable, as kube-apiserver's --etcd-compaction-interval."""
+STEP_BACK_SECONDS = 2.0
+FRESHNESS_SECONDS = 3.0
+"""How long a read waits for a revision that the cache has not reached, as upstream's watch cache."""
+
+CHECK_SECONDS = 2.0
+"""How long the store may take to answer a health check, as kube-apiserver's --etcd-readycheck-timeout."""
+
+
+def prefix_for(kind: Kind) -> str:
+    """Where a kind's objects live in the store: `/registry/pods/`, `/registry/coordination.k8s.io/leases/`."""
+    group = kind.resource.group
+    return f"{ROOT}{group}/{kind.resource.plural}/" if group else f"{ROOT}{kind.resource.plural}/"
+
+
+class Storage:
+    """All caches over one store. `run()` keeps them fed; reads before the first load wait for it."""
+
+    def __init__(self, store: Store, kinds: Sequence[Kind], clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.progress = Progress()
+        self.loaded = asyncio.Event()
+        self.caches: Mapping[str, KindCache] = {
+            k.resource.qualified: KindCache(k, prefix_for(k), Codec(k.resource)) for k in kinds
+        }
+        self._watch: Watch | None = None
+        self._by_prefix = {c.prefix: c for c in self.caches.values()}
+
+    async def run(self) -> None:
+        """Load the caches and follow the store for ever; a broken watch is resumed from the last revision seen."""
+        while not self.loaded.is_set():
+            try:
+                await self._load()
+            except Unavailable as error:
+                log.warning("the store does not answer, trying again", error=str(error), delay=STEP_BACK_SECONDS)
+                await self.clock.sleep(STEP_BACK_SECONDS)
+        while True:
+            try:
+                await self._follow()
+            except Unavailable as error:
+                log.warning("the store's watch broke, resuming", error=str(error), after=self.progress.rev)
+            except Compacted:
+                log.warning(
+                    "the store's history does not reach back, reading everything again", after=self.progress.rev
+                )
+                await self._reload()
+            await self.clock.sleep(STEP_BACK_SECONDS)
+
+    async def _load(self) -> None:
+        page = await self.store.list(ROOT)
+        grouped = self._group(page.entries)
+        for prefix, cache in self._by_prefix.items():
+            cache.load(grouped.get(prefix, ()), page.rev)
+        self.progress.advance(page.rev)
+        self.loaded.set()
+        log.info("caches loaded", revision=page.rev, objects=len(page.entries))
+
+    async def _reload(self) -> None:
+        """After a gap: the state as it is now; the watchers have to list again."""
+        page = await self.store.list(ROOT)
+        grouped = self._group(page.entries)
+        for prefix, cache in self._by_prefix.items():
+            cache.replace(grouped.get(prefix, ()), page.rev)
+        self.progress.advance(page.rev)
+
+    async def _follow(self) -> None:
+        async with self.store.watch(ROOT, after=self.progress.rev) as changes:
+            self._watch = changes
+            try:
+                async for change in changes:
+                    if change.key:
+                        cache = self._cache_of(change.key)
+                        if cache is not None:
+                            cache.apply(change)
+                    self.progress.advance(change.rev)
+            finally:
+                self._watch = None
+
+    def _cache_of(self, key: str) -> KindCache | None:
+        """The cache that a key belongs to; keys of other kinds (a newer server's) are none of ours."""
+        parts = key[len(ROOT) :].split("/", 2)
+        found = self._by_prefix.get(f"{ROOT}{parts[0]}/")
+        if found is None and len(parts) > 2:
+            found = self._by_prefix.get(f"{ROOT}{parts[0]}/{parts[1]}/")
+        return found
+
+    def _group(self, entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+        grouped: dict[str, list[Entry]] = {}
+        for entry in entries:
+            cache = self._cache_of(entry.key)
+            if cache is not None:
+                grouped.setdefault(cache.prefix, []).append(entry)
+        return grouped
+
+    async def check(self) -> str | None:
+        """What is wrong with the store, for the health endpoints."""
+        if not self.loaded.is_set():
+            return "the caches are not loaded yet"
+        try:
+            await self.clock.wait_for(self.store.revision(), CHECK_SECONDS)
+        except (Unavailable, TimeoutError) as error:
+            return str(error) or "the store does not answer"
+        return None
+
+    async def fresh(self) -> int:
+        """Wait until the caches are not older than any write acknowledged before; returns their revision."""
+        await self.loaded.wait()
+        rev = await self.store.revision()
+        if rev > self.progress.rev:
+            if self._watch is not None:
+                # The revision may belong to a key outside our root, which no change will ever bring us to.
+                await self._watch.request_progress()
+            await self._reach(rev)
+        return self.progress.rev
+
+    async def at_least(self, rev: int) -> int:
+        """Wait until the caches have reached `rev`. Raises Timeout (ResourceVersionTooLarge) when they do not soon."""
+        await self.loaded.wait()
+        if rev > self.progress.rev:
+            await self._reach(rev)
+        return self.progress.rev
+
+    async def _reach(self, rev: int) -> None:
+        try:
+            await self.clock.wait_for(self.progress.reach(rev), FRESHNESS_SECONDS)
+        except TimeoutError:
+            raise errors.Timeout(
+                f"Too large resource version: {rev}, current: {self.progress.rev}",
+                details={
+                    "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+                    "retryAfterSeconds": 1,
+                },
+            ) from None
+
+    async def compact_old_history(self) -> None:
+        """Every few minutes forget the revisions that are older than one period. Runs for ever."""
+        await self.loaded.wait()
+        previous = self.progress.rev
+        while True:
+            await self.clock.sleep(HISTORY_SECONDS)
+            current = self.progress.rev
+            try:
+                await self.store.compact(previous)
+                log.debug("history compacted", revision=previous)
+            except Unavailable as error:
+                log.warning("compaction failed, trying again next time", error=str(error))
+                continue
+            previous = current

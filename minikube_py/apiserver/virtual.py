@@ -1,0 +1,84 @@
+"""Resources that store nothing: reviews that answer a question, and the older form of binding a Pod."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from minikube_py.api.resources import Resource
+from minikube_py.apiserver import body
+from minikube_py.apiserver.auth import authorization, reviews
+from minikube_py.apiserver.auth.user import User
+from minikube_py.apiserver.discovery import Virtual
+from minikube_py.apiserver.encoding import Object, dumps
+from minikube_py.apiserver.http import Exchange
+from minikube_py.apiserver.paths import Target
+from minikube_py.apiserver.registry import Registry
+from minikube_py.apiserver.resources import require_verbs
+from minikube_py.apiserver.subresources.binding import Binding
+
+Handler = Callable[[Exchange, Target], Awaitable[None]]
+Answer = Callable[[Object, User, Target], Object]
+
+
+def _auth(plural: str, kind: str, *, group: str = "authorization", namespaced: bool = False) -> Resource:
+    return Resource(f"{group}.k8s.io", "v1", plural, kind, namespaced, f"{group}/v1.{kind}")
+
+
+BINDINGS = Resource("", "v1", "bindings", "Binding", True, "core/v1.Binding")
+
+REVIEWS: Sequence[tuple[Resource, Answer]] = (
+    (_auth("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+     lambda obj, user, _: reviews.self_subject_access_review(obj, user, authorization.authorize)),
+    (_auth("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+     lambda obj, user, _: reviews.self_subject_rules_review(obj, user)),
+    (_auth("subjectaccessreviews", "SubjectAccessReview"),
+     lambda obj, _user, _: reviews.subject_access_review(obj, authorization.authorize)),
+    (_auth("localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
+     lambda obj, _user, target: reviews.local_subject_access_review(obj, target.namespace, authorization.authorize)),
+    (_auth("selfsubjectreviews", "SelfSubjectReview", group="authentication"),
+     lambda obj, user, _: reviews.self_subject_review(obj, user)),
+)  # fmt: skip
+
+
+class Virtuals:
+    """Finds the handler of a virtual resource; `listed` is what discovery shows of them."""
+
+    def __init__(self, pods: Registry, binding: Binding) -> None:
+        self._pods = pods
+        self._binding = binding
+        self._handlers: dict[tuple[str, str, str], tuple[Resource, Handler]] = {
+            ("", "v1", "bindings"): (BINDINGS, self._bind)
+        }
+        for resource, answer in REVIEWS:
+            self._handlers[resource.group, resource.version, resource.plural] = (resource, _review(resource, answer))
+        self.listed = [Virtual(resource, ("create",)) for resource, _ in self._handlers.values()]
+
+    def find(self, target: Target) -> Handler | None:
+        found = self._handlers.get((target.group, target.version, target.plural))
+        if found is None or bool(target.namespace) != found[0].namespaced or target.name:
+            return None
+        return found[1]
+
+    async def _bind(self, exchange: Exchange, target: Target) -> None:
+        _authorize(exchange, BINDINGS, target)
+        await self._binding.serve(exchange, self._pods, target)
+
+
+def _authorize(exchange: Exchange, resource: Resource, target: Target) -> None:
+    """Nobody is told anything, not even what is allowed here, who may not create one."""
+    asked = authorization.Asked(
+        "create", "", resource.group, resource.version, resource.plural, namespace=target.namespace
+    )
+    authorization.require(exchange.user, asked)
+
+
+def _review(resource: Resource, answer: Answer) -> Handler:
+    async def handle(exchange: Exchange, target: Target) -> None:
+        _authorize(exchange, resource, target)
+        require_verbs(exchange, ("POST",))
+        obj, _ = await body.read_object(exchange, duplicates=False)
+        body.require_kind(obj, resource.kind, resource.api_version)
+        body.check_options(obj, resource.type, resource.kind)
+        await exchange.answer(201, dumps(answer(obj, exchange.user, target)))
+
+    return handle

@@ -1,0 +1,251 @@
+"""WATCH: history first, then live, each change once and in order, to as many clients as there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from minikube_py.api import errors
+from minikube_py.apiserver.cache import Event, Filter, Item, KindCache, TooOld
+from minikube_py.apiserver.encoding import dumps
+from minikube_py.apiserver.http import Exchange
+from minikube_py.apiserver.options import ListOptions
+from minikube_py.apiserver.storage import Storage
+from minikube_py.daemon.clock import Clock
+from minikube_py.store import base as store
+
+QUEUE_LIMIT = 10_000
+"""Events that may wait for one client; a laggard is closed and resumes from its revision."""
+BOOKMARK_SECONDS = 60.0
+DEFAULT_TIMEOUT = 1800
+"""Seconds after which a watch that named no timeout ends by itself; upstream ends them after 30 to 60 minutes."""
+
+LAST_CHANCE = 5.0
+"""Seconds that a watch whose time is over still waits for a client that does not read."""
+
+Render = Callable[[Event, str], bytes]
+"""The line that shows an event of that type to this client."""
+
+
+class Watcher:
+    """One client's watch: a filter, a bounded queue, and the task that sends."""
+
+    def __init__(self, storage: Storage, cache: KindCache, chosen: Filter, options: ListOptions, clock: Clock) -> None:
+        self._storage = storage
+        self._cache = cache
+        self._chosen = chosen
+        self._options = options
+        self._clock = clock
+        self._queue: deque[Event] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._overrun = False
+        self._ended = False
+        self._sent = 0
+        self._direct: Callable[[Event], bool] | None = None
+        self._sending: Exchange | None = None
+
+    async def serve(
+        self,
+        exchange: Exchange,
+        render: Render,
+        show_item: Callable[[Item], bytes],
+        bookmark: Callable[[int, bool], bytes],
+        *,
+        direct: bool = True,
+    ) -> None:
+        """Send until the client leaves, the timeout passes, or the client falls too far behind.
+
+        `direct` lets `render` be called from where the change is heard of; one that can fail must not be.
+        Raises Expired before anything is sent when the asked revision's history is gone.
+        """
+        initial, backlog, sent = await self._begin()
+        unsubscribe = self._cache.subscribe(self._offer)
+        leaving = asyncio.create_task(self._left(exchange), name=f"watch {exchange.path} disconnect")
+        seconds = self._options.timeout_seconds or DEFAULT_TIMEOUT
+        self._timer = self._clock.call_later(seconds, self._time_out)
+        try:
+            await exchange.open_stream(b"application/json")
+            first = [show_item(item) for item in initial]
+            for event in backlog:
+                type_ = event.type_for(self._chosen)
+                if type_:
+                    first.append(render(event, type_))
+            if self._options.send_initial_events:
+                first.append(bookmark(sent, True))
+            for start in range(0, len(first), 512):
+                await self._push(exchange, b"".join(first[start : start + 512]))
+            del first, initial, backlog
+            await self._live(exchange, render, bookmark, sent, direct)
+        finally:
+            self._timer.cancel()
+            unsubscribe()
+            leaving.cancel()
+        if self._overrun:
+            exchange.abort()
+        else:
+            await exchange.close_stream()
+
+    async def _begin(self) -> tuple[list[Item], list[Event], int]:
+        """What to send first, decided in one step with the revision from which the live part follows.
+
+        No await may come between reading the cache and subscribing to it, or a change would be missed.
+        """
+        options, cache = self._options, self._cache
+        wanted = options.resource_version
+        from_state = not wanted or bool(options.send_initial_events)
+        if from_state:
+            if wanted is None:
+                await self._storage.fresh()
+            else:
+                await self._storage.at_least(wanted)
+            if options.send_initial_events is False:
+                return [], [], self._storage.progress.rev
+            rev = self._storage.progress.rev
+            return list(cache.list(self._chosen, rev).items), [], rev
+        assert wanted is not None
+        await self._storage.loaded.wait()
+        if wanted > self._storage.progress.rev:
+            await self._storage.at_least(wanted)
+        try:
+            return [], cache.since(wanted), self._storage.progress.rev
+        except TooOld:
+            return await self._from_history(wanted)
+
+    async def _from_history(self, after: int) -> tuple[list[Item], list[Event], int]:
+        """Changes after `after` from the store, up to where the cache's own window takes over."""
+        cache, found, reached = self._cache, list[Event](), after
+        try:
+            async with self._storage.store.watch(cache.prefix, after=after) as changes:
+                await changes.request_progress()
+                async for change in changes:
+                    reached = change.rev
+                    if change.key:
+                        new = cache.item(change.new) if change.new is not None else None
+                        old = cache.item(change.old) if change.old is not None else None
+                        found.append(Event(change.rev, new, old))
+                    if cache.covers(reached):
+                        break
+            await self._storage.at_least(reached)
+            # From here on without an await: what follows `reached` is in the cache's window or comes by subscription.
+            return [], found + cache.since(reached), self._storage.progress.rev
+        except (store.Compacted, TooOld):
+            raise errors.Expired(f"too old resource version: {after}") from None
+
+    def _offer(self, event: Event | None) -> None:
+        """Take an event: send it at once when nothing waits before it and the client keeps up, else queue it.
+
+        None ends the watch: events were missed.
+
+        Sending from here saves waking a task per client and event, which is most of the cost with many clients.
+        """
+        if event is None:
+            self._end()
+            return
+        if self._direct is not None and not self._queue and self._direct(event):
+            return
+        if self._ended:
+            return
+        if len(self._queue) >= QUEUE_LIMIT:
+            self._overrun = True
+            self._end()
+            self._cut()
+            return
+        self._queue.append(event)
+        self._tick()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._direct = None
+        self._queue.clear()
+        self._tick()
+
+    def _time_out(self) -> None:
+        self._end()
+        self._timer = self._clock.call_later(LAST_CHANCE, self._cut)
+
+    def _cut(self) -> None:
+        """End the connection of a client that does not read: nothing else wakes the task that sends to it."""
+        if self._sending is not None:
+            self._sending.abort()
+
+    async def _push(self, exchange: Exchange, data: bytes) -> None:
+        self._sending = exchange
+        try:
+            await exchange.push(data)
+        finally:
+            self._sending = None
+
+    async def _left(self, exchange: Exchange) -> None:
+        while (await exchange.receive())["type"] != "http.disconnect":
+            pass
+        self._end()
+
+    def _type(self, event: Event) -> str:
+        if self._chosen.plain and not self._chosen.namespace:
+            return "ADDED" if event.old is None else "DELETED" if event.new is None else "MODIFIED"
+        return event.type_for(self._chosen)
+
+    async def _live(
+        self, exchange: Exchange, render: Render, bookmark: Callable[[int, bool], bytes], sent: int, direct: bool
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._sent = sent
+        due = self._clock.monotonic() + BOOKMARK_SECONDS
+        ticking = self._clock.call_later(BOOKMARK_SECONDS, self._tick) if self._options.bookmarks else None
+
+        def send_now(event: Event) -> bool:
+            if event.rev <= self._sent:
+                return True
+            type_ = self._type(event)
+            if type_ and not exchange.push_now(render(event, type_)):
+                return False
+            self._sent = event.rev
+            return True
+
+        try:
+            while not self._ended:
+                lines: list[bytes] = []
+                while self._queue:
+                    event = self._queue.popleft()
+                    if event.rev <= self._sent:
+                        continue
+                    self._sent = event.rev
+                    type_ = self._type(event)
+                    if type_:
+                        lines.append(render(event, type_))
+                if self._options.bookmarks and self._clock.monotonic() >= due:
+                    # Nothing of this kind is waiting: everything up to the cache's revision has been sent.
+                    self._sent = max(self._sent, self._storage.progress.rev)
+                    lines.append(bookmark(self._sent, False))
+                    due = self._clock.monotonic() + BOOKMARK_SECONDS
+                    ticking = self._clock.call_later(BOOKMARK_SECONDS, self._tick)
+                if lines:
+                    self._direct = None  # what comes while this is being sent must queue behind it
+                    await self._push(exchange, lines[0] if len(lines) == 1 else b"".join(lines))
+                    continue
+                self._direct = send_now if direct else None
+                self._wake = loop.create_future()
+                await self._wake
+                self._wake = None
+        finally:
+            self._direct = None
+            if ticking is not None:
+                ticking.cancel()
+
+    def _tick(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+def event_line(type_: str, obj: dict[str, object]) -> bytes:
+    """A watch line made from a dict."""
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), dumps(obj))
+
+
+def bookmark_object(kind: str, api_version: str, rev: int, initial: bool) -> dict[str, object]:
+    """A bookmark's object: nothing but a revision, annotated when it ends the initial events."""
+    metadata: dict[str, object] = {"resourceVersion": str(rev), "creationTimestamp": None}
+    if initial:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
