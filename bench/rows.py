@@ -132,12 +132,20 @@ async def fan_out(target: Target, watchers: int, updates: int) -> tuple[float, f
         delays += [w.times[0] - sent for w in open_watches if w.times]
         await asyncio.sleep(max(0.0, 0.05 - (time.perf_counter() - sent)))
     base = 40
+    writers = [connection, *[await target.connect() for _ in range(3)]]
+    numbers = iter(range(base, base + updates))
+
+    async def write(writer: Connection) -> None:
+        for i in numbers:
+            answer = await writer.ask(patch(i))
+            assert answer.status == 200, answer
+
     began = time.perf_counter()
-    for i in range(updates):
-        answer = await connection.ask(patch(base + i))
-        assert answer.status == 200, answer
+    await asyncio.gather(*(write(w) for w in writers))
     await asyncio.wait_for(until(base + updates), 60)
     rate = watchers * updates / (time.perf_counter() - began)
+    for w in writers[1:]:
+        _close(w)
     for w in open_watches:
         if w.transport is not None:
             w.transport.abort()

@@ -21,6 +21,7 @@ from minikube_py.apiserver.admission import Admission, Attributes
 from minikube_py.apiserver.allocators import Allocators
 from minikube_py.apiserver.auth.user import User
 from minikube_py.apiserver.encoding import Object, dumps, loads
+from minikube_py.apiserver.keylocks import KeyLocks
 from minikube_py.apiserver.kinds._objectmeta import validate_object_meta, validate_object_meta_update
 from minikube_py.apiserver.kinds.base import Allocation, Context, Kind
 from minikube_py.apiserver.options import DeleteOptions, WriteOptions
@@ -28,8 +29,8 @@ from minikube_py.apiserver.storage import Storage
 from minikube_py.daemon.clock import Clock
 from minikube_py.store import base as store
 
-MAX_RETRIES = 10
-"""How often a write that named no revision starts again when another one got there first."""
+MAX_RETRIES = 50
+"""How often a write that named no revision starts again when another server's write got there first."""
 
 OTHER_ENDPOINT = {"": (("status",),), "status": (("spec",),)}
 """What managed fields leave out per endpoint: a plain write does not own status, a status write owns nothing else."""
@@ -75,6 +76,7 @@ class Registry:
         self._admission = admission
         self._clock = clock
         self.allocators = allocators
+        self._locks = KeyLocks()
         self._kind_type = kind.resource.type
 
     # -- read ---------------------------------------------------------------------------------------------------
@@ -171,6 +173,12 @@ class Registry:
         not apply to.
         """
         key = self.cache.key(request.namespace, request.name)
+        async with self._locks.hold(key):
+            return await self._modify(key, change, request, checked, whole, tracked, internal)
+
+    async def _modify(
+        self, key: str, change: Change, request: Request, checked: bool, whole: bool, tracked: bool, internal: bool
+    ) -> Result:
         entry = await self._current(key, request.name)
         for _ in range(MAX_RETRIES):
             old = self.codec.decode(entry.value, entry.rev)
@@ -242,6 +250,12 @@ class Registry:
         Raises NotFound, Conflict (preconditions).
         """
         key = self.cache.key(namespace, name)
+        async with self._locks.hold(key):
+            return await self._delete_at(key, namespace, name, options, user)
+
+    async def _delete_at(
+        self, key: str, namespace: str, name: str, options: DeleteOptions, user: User
+    ) -> tuple[bytes, bool]:
         entry = await self._current(key, name)
         for _ in range(MAX_RETRIES):
             obj = self.codec.decode(entry.value, entry.rev)

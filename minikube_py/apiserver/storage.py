@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from minikube_py.api import errors
 from minikube_py.apiserver.cache import KindCache, Progress
 from minikube_py.apiserver.encoding import Codec
+from minikube_py.apiserver.fanout import Fanout
 from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
@@ -39,6 +40,7 @@ class Storage:
         self.store = store
         self.clock = clock
         self.progress = Progress()
+        self.fanout = Fanout()
         self.loaded = asyncio.Event()
         self.caches: Mapping[str, KindCache] = {
             k.resource.qualified: KindCache(k, prefix_for(k), Codec(k.resource)) for k in kinds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from minikube_py.api import errors
 from minikube_py.apiserver.cache import Event, Filter, Item, KindCache, TooOld
@@ -42,7 +42,7 @@ class Watcher:
         self._overrun = False
         self._ended = False
         self._sent = 0
-        self._direct: Callable[[Event], bool] | None = None
+        self._send_now: Callable[[], bool] | None = None
         self._sending: Exchange | None = None
 
     async def serve(
@@ -133,16 +133,9 @@ class Watcher:
             raise errors.Expired(f"too old resource version: {after}") from None
 
     def _offer(self, event: Event | None) -> None:
-        """Take an event: send it at once when nothing waits before it and the client keeps up, else queue it.
-
-        None ends the watch: events were missed.
-
-        Sending from here saves waking a task per client and event, which is most of the cost with many clients.
-        """
+        """Take an event for this client; None ends the watch, since events were missed."""
         if event is None:
             self._end()
-            return
-        if self._direct is not None and not self._queue and self._direct(event):
             return
         if self._ended:
             return
@@ -152,11 +145,19 @@ class Watcher:
             self._cut()
             return
         self._queue.append(event)
-        self._tick()
+        if self._send_now is not None:
+            self._storage.fanout.add(self._flush)
+        else:
+            self._tick()
+
+    def _flush(self) -> None:
+        """Send what waits without waking the task, which is most of the cost with many clients; wake it otherwise."""
+        if self._send_now is None or not self._send_now():
+            self._tick()
 
     def _end(self) -> None:
         self._ended = True
-        self._direct = None
+        self._send_now = None
         self._queue.clear()
         self._tick()
 
@@ -194,26 +195,26 @@ class Watcher:
         due = self._clock.monotonic() + BOOKMARK_SECONDS
         ticking = self._clock.call_later(BOOKMARK_SECONDS, self._tick) if self._options.bookmarks else None
 
-        def send_now(event: Event) -> bool:
-            if event.rev <= self._sent:
-                return True
-            type_ = self._type(event)
-            if type_ and not exchange.push_now(render(event, type_)):
-                return False
-            self._sent = event.rev
+        def lines_of(events: Iterable[Event]) -> list[bytes]:
+            types = ((event, self._type(event)) for event in events if event.rev > self._sent)
+            return [render(event, type_) for event, type_ in types if type_]
+
+        def send_now() -> bool:
+            queue = self._queue
+            if queue:
+                lines = lines_of(queue)
+                if lines and not exchange.push_now(lines[0] if len(lines) == 1 else b"".join(lines)):
+                    return False
+                self._sent = max(self._sent, queue[-1].rev)
+                queue.clear()
             return True
 
         try:
             while not self._ended:
-                lines: list[bytes] = []
-                while self._queue:
-                    event = self._queue.popleft()
-                    if event.rev <= self._sent:
-                        continue
-                    self._sent = event.rev
-                    type_ = self._type(event)
-                    if type_:
-                        lines.append(render(event, type_))
+                lines = lines_of(self._queue)
+                if self._queue:
+                    self._sent = max(self._sent, self._queue[-1].rev)
+                    self._queue.clear()
                 if self._options.bookmarks and self._clock.monotonic() >= due:
                     # Nothing of this kind is waiting: everything up to the cache's revision has been sent.
                     self._sent = max(self._sent, self._storage.progress.rev)
@@ -221,15 +222,15 @@ class Watcher:
                     due = self._clock.monotonic() + BOOKMARK_SECONDS
                     ticking = self._clock.call_later(BOOKMARK_SECONDS, self._tick)
                 if lines:
-                    self._direct = None  # what comes while this is being sent must queue behind it
+                    self._send_now = None  # what comes while this is being sent must queue behind it
                     await self._push(exchange, lines[0] if len(lines) == 1 else b"".join(lines))
                     continue
-                self._direct = send_now if direct else None
+                self._send_now = send_now if direct else None
                 self._wake = loop.create_future()
                 await self._wake
                 self._wake = None
         finally:
-            self._direct = None
+            self._send_now = None
             if ticking is not None:
                 ticking.cancel()
 

@@ -284,6 +284,7 @@ async def test_a_gap_in_the_stores_history_ends_every_watch() -> None:
     watching = world.begin()
     await settle()
     world.change("a", "red", lambda _: True)
+    await settle()
     world.cache.replace([], 50)
     world.storage.progress.advance(50)
     await settle()
