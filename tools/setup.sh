@@ -61,7 +61,7 @@ if [ "$(cat .venv/.stamp 2>/dev/null)" != "$stamp" ]; then
     say "making .venv with the locked dependencies"
     rm -rf .venv
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock 2> >(grep -v "^WARNING: Location" >&2)
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
     printf '%s\n' "$stamp" > .venv/.stamp
 fi

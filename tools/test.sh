@@ -14,5 +14,6 @@ echo "== layers"; $bin/lint-imports --no-cache
 tools/dockerd.sh start
 deploy/images/build.sh
 echo "== pytest"
+# Much of the time is spent waiting for engines: three workers on two cores, a file's tests in one of them.
 # No exec: the trap has to run.
-$bin/pytest -q --durations=10 "$@"
+$bin/pytest -q -n 3 --dist loadfile --durations=10 "$@"

@@ -10,6 +10,9 @@ from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.runtime.base import Container
 from minikube_py.kubelet.state import View
 
+DEADLINE_EXCEEDED = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+"""Reason and message of a Pod whose time is up."""
+
 
 def past_deadline(pod: Object, now: datetime) -> bool:
     """Whether the Pod has been active for longer than its activeDeadlineSeconds."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from minikube_py.daemon.clock import Clock
-from minikube_py.kubelet.net import Net
+from minikube_py.kubelet.net import Net, why_not
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.runtime.base import Runtime
 
@@ -94,7 +94,7 @@ class Handlers:
         except TimeoutError:
             return False, f"dial tcp {host}:{port}: i/o timeout"
         except OSError as e:
-            return False, f"dial tcp {host}:{port}: {e.strerror or e}"
+            return False, f"dial tcp {host}:{port}: {why_not(e)}"
         return True, ""
 
 

@@ -73,9 +73,8 @@ class ImagePuller:
             else:
                 found = await self._pull(pod, name, where)
         except InvalidImageName as e:
-            message = f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}": {e}'
-            self._recorder.event(pod, "Warning", "InspectFailed", message, field_path=where)
-            return self._failed(key, attempt, "InvalidImageName", message)
+            self._recorder.event(pod, "Warning", "InspectFailed", str(e), field_path=where)
+            return self._failed(key, attempt, "InvalidImageName", str(e))
         except EngineUnavailable:
             raise
         except RuntimeFault as e:

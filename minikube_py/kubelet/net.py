@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -21,6 +22,13 @@ class Net(Protocol):
     async def connect(self, host: str, port: int) -> None: ...
 
     async def close(self) -> None: ...
+
+
+def why_not(error: OSError) -> str:
+    """Why a connection was not made, in the words that Kubernetes' probes use: `connect: connection refused`."""
+    if error.errno is not None and error.errno > 0:
+        return f"connect: {os.strerror(error.errno).lower()}"
+    return error.strerror or str(error) or type(error).__name__
 
 
 class RealNet:
@@ -49,6 +57,9 @@ class RealNet:
                     if not follow or urlsplit(target).hostname != urlsplit(url).hostname:
                         return int(answer.status), body
                     url = target
+        except aiohttp.ClientConnectorError as e:
+            host = f"[{e.host}]" if ":" in e.host else e.host
+            raise OSError(f"dial tcp {host}:{e.port}: {why_not(e.os_error)}") from e
         except aiohttp.ClientError as e:
             raise OSError(str(e) or type(e).__name__) from e
         except ValueError as e:

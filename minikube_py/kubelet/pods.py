@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from minikube_py.api import errors
@@ -29,6 +29,7 @@ from minikube_py.kubelet.actions import (
 from minikube_py.kubelet.admission import admit
 from minikube_py.kubelet.backoff import doubled
 from minikube_py.kubelet.config import KubeletConfig
+from minikube_py.kubelet.ends import DEADLINE_EXCEEDED, past_deadline
 from minikube_py.kubelet.images import ImagePuller
 from minikube_py.kubelet.messages import termination_message
 from minikube_py.kubelet.node import NodeManager
@@ -232,6 +233,7 @@ class PodManager:
             return None
         if pod is not None:
             self._say_backoffs(entry, pod, found)
+            self._say_deadline(entry, pod, now)
             known = {
                 one["containerID"].rpartition("://")[2]: one
                 for name in ("initContainerStatuses", "containerStatuses")
@@ -323,6 +325,14 @@ class PodManager:
                 entry.said.add(once)
                 self.steps.event(entry, "Normal", "BackOff", f'Back-off pulling image "{image.image}"', name)
                 self.steps.event(entry, "Warning", "Failed", "Error: ImagePullBackOff", name)
+
+    def _say_deadline(self, entry: Entry, pod: Object, now: datetime) -> None:
+        """That the Pod's activeDeadlineSeconds are over, once and while it is this that ends it."""
+        if "DeadlineExceeded" in entry.said or not past_deadline(pod, now):
+            return
+        entry.said.add("DeadlineExceeded")
+        if not (podspec.is_deleting(pod) or podspec.is_terminal(pod) or entry.local.rejected):
+            self.steps.event(entry, "Normal", *DEADLINE_EXCEEDED)
 
     def _report(self, entry: Entry, pod: Object, view: View) -> None:
         if entry.local.gone or _settled(pod):

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -254,6 +255,13 @@ def tls_context(config: KubeletConfig) -> ssl.SSLContext:
         raise ValueError("the kubelet's server needs --tls-cert-file, --tls-private-key-file and --client-ca-file")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for flag, name in (
+        ("--tls-cert-file", config.tls_cert_file),
+        ("--tls-private-key-file", config.tls_private_key_file),
+        ("--client-ca-file", config.client_ca_file),
+    ):
+        if not Path(name).is_file():  # ssl's own error has no file name
+            raise FileNotFoundError(f"the kubelet's server has no file {name} (see {flag})")
     context.load_cert_chain(config.tls_cert_file, config.tls_private_key_file)
     context.load_verify_locations(config.client_ca_file)
     context.verify_mode = ssl.CERT_REQUIRED

@@ -11,7 +11,7 @@ from minikube_py.api.times import format_time
 from minikube_py.kubelet import podspec
 from minikube_py.kubelet.conditions import conditions
 from minikube_py.kubelet.containerstatus import container_status
-from minikube_py.kubelet.ends import ended, failed_for_good, past_deadline
+from minikube_py.kubelet.ends import DEADLINE_EXCEEDED, ended, failed_for_good, past_deadline
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.state import Local, View, current_sandbox
 
@@ -68,8 +68,7 @@ def status(
         out["phase"] = "Failed"
         out["reason"], out["message"] = local.rejected
     elif past_deadline(pod, now) and not over:
-        out["reason"] = "DeadlineExceeded"
-        out["message"] = "Pod was active on the node longer than the specified deadline"
+        out["reason"], out["message"] = DEADLINE_EXCEEDED
     out["conditions"] = conditions(pod, out, previous, _sandbox_ready(view), now)
     return out
 

@@ -193,7 +193,7 @@ class Steps:
         resolver, warning = dns.resolver(pod, self._config.cluster_dns, self._config.cluster_domain, host)
         if warning and "MissingClusterDNS" not in entry.said:
             entry.said.add("MissingClusterDNS")
-            self.event(entry, "Warning", "MissingClusterDNS", f"pod: {podspec.full_name(pod)!r}. {warning}")
+            self.event(entry, "Warning", "MissingClusterDNS", f'pod: "{podspec.full_name(pod)}". {warning}')
         try:
             await self._runtime.run_sandbox(sandbox_config(pod, action.attempt, self._config, resolver))
         except (SandboxFailed, ValueError) as e:

@@ -50,4 +50,5 @@ def full_repository(name: str) -> str:
 
 def invalid(name: str, why: str) -> str:
     """The sentence that Kubernetes shows for a name that is none."""
+    why = why.removeprefix(f"no such image: {name}: ")  # Docker's look at an image that it cannot have
     return f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}": {why}'
