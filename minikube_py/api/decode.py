@@ -307,8 +307,8 @@ def _plain(text: str) -> Any:
         number = float(text.replace("_", ""))
         if not math.isfinite(number):
             raise _bad_yaml(f"json: unsupported value: {text}")
-        # Go writes a whole float below 1e21 without fraction or exponent, so that `1.0` fits an integer member.
-        return int(number) if number.is_integer() and abs(number) < 1e21 else number
+        # Go writes a whole float without fraction or exponent, so that `1.0` fits an integer member of 64 bits at most.
+        return int(number) if number.is_integer() and -(2**63) <= number < 2**64 else number
     return text
 
 

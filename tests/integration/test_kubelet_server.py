@@ -272,6 +272,14 @@ class TestKubelet:
         with pytest.raises(ValueError, match="--client-ca-file"):
             server.tls_context(KubeletConfig(root_dir=str(tmp_path), tls_cert_file="a", tls_private_key_file="b"))
 
+    async def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        files = {name: tmp_path / name for name in ("tls_cert_file", "tls_private_key_file", "client_ca_file")}
+        config = KubeletConfig(root_dir=str(tmp_path), **{name: str(path) for name, path in files.items()})
+        for name, path in files.items():
+            with pytest.raises(FileNotFoundError, match=f"{path} .*--{name.replace('_', '-')}"):
+                server.tls_context(config)
+            write(path)
+
 
 class TestLog:
     async def test_options_reach_the_runtime(self, world: World, client: aiohttp.ClientSession) -> None:

@@ -230,7 +230,7 @@ def test_yaml_reads_json(obj: dict[str, Any]) -> None:
 
 
 def whole_floats(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 and not math.isinf(value):
+    if isinstance(value, float) and value.is_integer() and -(2**63) <= value < 2**64:
         return int(value)
     if isinstance(value, dict):
         return {k: whole_floats(v) for k, v in value.items()}

@@ -47,7 +47,7 @@ CREATES: dict[str, tuple[str, Object, Expected]] = {
     "config map size": (
         "ConfigMap",
         {"metadata": metadata("c"), "data": {"a": "x" * 1048575, "b": "é"}},
-        [("", "TooLong")],
+        [("[]", "TooLong")],
     ),
     "secret size": (
         "Secret",

@@ -15,6 +15,7 @@ from minikube_py.api import errors
 from minikube_py.api.resources import EVENTS, SECRETS, SERVICEACCOUNTS
 from minikube_py.kubelet.podspec import pull_policy
 from minikube_py.kubelet.runtime.base import Credentials
+from minikube_py.kubelet.runtime.references import invalid
 from tests.fakes.kubelet_world import World, shell, world
 
 
@@ -56,6 +57,16 @@ async def test_policies(w: World, image: str, policy: str, pulls: int, state: st
     w.engine.absent.add("absent:1")
     await w.pod("p", {"name": "a", "image": image, "imagePullPolicy": policy, "command": ["serve"]})
     assert (len(w.calls("pull_image")), await w.words()) == (pulls, state)
+
+
+async def test_an_invalid_name_is_explained_once(w: World) -> None:
+    await w.pod("p", {"name": "a", "image": "Bad Name"})
+    waiting = (await w.container())["state"]["waiting"]["message"]
+    assert waiting.startswith('Failed to apply default image tag "Bad Name": couldn\'t parse image name "Bad Name": ')
+    assert waiting.count("Failed to apply") == 1
+    assert f"InspectFailed: {waiting}" in await w.events()
+    engine = "no such image: Bad Name: invalid reference format"
+    assert invalid("Bad Name", engine) == invalid("Bad Name", "invalid reference format")
 
 
 async def test_failed_pulls_back_off(w: World) -> None:

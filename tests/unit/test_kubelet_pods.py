@@ -196,6 +196,8 @@ async def test_active_deadline(w: World) -> None:
     status = await w.status()
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
     assert w.running() == []
+    said = "DeadlineExceeded: Pod was active on the node longer than the specified deadline"
+    assert (await w.events()).count(said) == 1
 
 
 async def test_post_start_and_its_failure(w: World) -> None:

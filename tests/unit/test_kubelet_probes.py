@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from minikube_py.kubelet.handlers import port_number
+from minikube_py.daemon.clock import RealClock
+from minikube_py.kubelet.handlers import Handlers, Target, port_number
+from minikube_py.kubelet.net import RealNet
 from minikube_py.kubelet.probes import Counter, Timing
+from minikube_py.kubelet.runtime.fake import FakeRuntime
 from tests.fakes.kubelet_world import World, shell, world
 
 
@@ -133,6 +137,23 @@ async def test_exec_and_tcp(w: World) -> None:
     w.net.open.add(5432)
     await w.pod("r", shell("a", readinessProbe={"tcpSocket": {"port": 5432}}))
     assert (await w.container("a", "r"))["ready"] is True
+
+
+async def test_nobody_listens() -> None:
+    net, closed = RealNet(), socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    host, port = closed.getsockname()
+    clock = RealClock()
+    handlers = Handlers(FakeRuntime(clock), net, clock)
+    target = Target({"name": "a"}, "id", host)
+    refused = f"dial tcp {host}:{port}: connect: connection refused"
+    try:
+        get = await handlers.run({"httpGet": {"port": port}}, target, 5)
+        connect = await handlers.run({"tcpSocket": {"port": port}}, target, 5)
+    finally:
+        await net.close()
+        closed.close()
+    assert (get, connect) == ((False, f'Get "http://{host}:{port}/": {refused}'), (False, refused))
 
 
 async def test_readiness_survives_a_restart_of_the_kubelet(w: World) -> None:

@@ -39,7 +39,7 @@ def validate(obj: ConfigMap) -> Sequence[FieldError]:
             errs.append(invalid(f"binaryData[{key}]", key, sentence))
         total += len(blob)
     if total > MAX_BYTES:
-        errs.append(size_error(""))
+        errs.append(size_error("[]"))  # upstream's way to write a path without a name
     return errs
 
 
