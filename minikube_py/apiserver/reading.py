@@ -41,27 +41,32 @@ async def list_items(storage: Storage, cache: KindCache, namespace: str, options
     """The items that the options choose. Raises Expired (410) for a revision whose history is gone, BadRequest."""
     chosen = Filter(namespace, options.name, options.labels, options.fields)
     if options.continue_token:
-        rev, after = decode_token(options.continue_token, cache.prefix)
+        rev, after, left = decode_token(options.continue_token, cache.prefix)
         await storage.at_least(rev)
-        return await _at(storage, cache, chosen, rev, after, options.limit)
+        return await _at(storage, cache, chosen, rev, after, options.limit, left)
     wanted = options.resource_version
     if options.match == "Exact" or (wanted and options.limit and not options.match):
         # Without a match rule, a limited list at a given revision is exact, as upstream documents it.
         assert wanted is not None
         await storage.at_least(wanted)
-        return await _at(storage, cache, chosen, wanted, "", options.limit)
+        return await _at(storage, cache, chosen, wanted, "", options.limit, None)
     rev = await storage.fresh() if wanted is None else await storage.at_least(wanted)
     return _page(cache, chosen, rev, "", options.limit)
 
 
 def _page(cache: KindCache, chosen: Filter, rev: int, after: str, limit: int) -> ListResult:
     found = cache.list(chosen, rev, after_key=after, limit=limit)
-    token = encode_token(rev, found.items[-1].key, cache.prefix) if found.more else ""
+    token = encode_token(rev, found.items[-1].key, cache.prefix, found.remaining) if found.more else ""
     return ListResult(found.items, rev, token, found.remaining if found.more else None)
 
 
-async def _at(storage: Storage, cache: KindCache, chosen: Filter, rev: int, after: str, limit: int) -> ListResult:
-    """The list at exactly `rev`: from the cache if nothing was written since, else from the store's history."""
+async def _at(
+    storage: Storage, cache: KindCache, chosen: Filter, rev: int, after: str, limit: int, left: int | None
+) -> ListResult:
+    """The list at exactly `rev`: from the cache if nothing was written since, else from the store's history.
+
+    `left` is how many items there are after `after`, where the page before has counted them.
+    """
     if storage.progress.rev == rev:
         return _page(cache, chosen, rev, after, limit)
     prefix = cache.prefix
@@ -75,7 +80,8 @@ async def _at(storage: Storage, cache: KindCache, chosen: Filter, rev: int, afte
                 item = cache.item(entry)
                 if chosen.matches(item):
                     if limit and len(items) == limit:
-                        return ListResult(items, rev, encode_token(rev, items[-1].key, cache.prefix), None)
+                        left = left - limit if chosen.plain and left is not None and left > limit else None
+                        return ListResult(items, rev, encode_token(rev, items[-1].key, cache.prefix, left), left)
                     items.append(item)
             if not page.more:
                 return ListResult(items, rev, "", None)
@@ -89,28 +95,30 @@ async def _at(storage: Storage, cache: KindCache, chosen: Filter, rev: int, afte
         raise errors.Timeout(f"Too large resource version: {rev}, current: {future.current}") from None
 
 
-def encode_token(rev: int, key: str, prefix: str) -> str:
-    """An opaque continue token: the revision of the list and the last key shown."""
-    raw = dumps({"v": "meta.k8s.io/v1", "rv": rev, "start": key[len(prefix) :]})
+def encode_token(rev: int, key: str, prefix: str, left: int | None) -> str:
+    """An opaque continue token: the list's revision, the last key shown, how many items remain (None: unknown)."""
+    said = {"v": "meta.k8s.io/v1", "rv": rev, "start": key[len(prefix) :]}
+    raw = dumps(said if left is None else said | {"left": left})
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def decode_token(token: str, prefix: str) -> tuple[int, str]:
-    """(revision, key to continue after). Raises BadRequest for what this server did not give out."""
+def decode_token(token: str, prefix: str) -> tuple[int, str, int | None]:
+    """(revision, key to continue after, items left). Raises BadRequest for what this server did not give out."""
     try:
         said = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        rev, start = said["rv"], said["start"]
+        rev, start, left = said["rv"], said["start"], said.get("left")
         if (
             not isinstance(rev, int)
             or isinstance(rev, bool)
             or rev <= 0
             or not isinstance(start, str)
             or not start.isascii()
+            or (left is not None and (type(left) is not int or left < 0))
         ):
             raise ValueError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise errors.BadRequest("continue key is not valid: it was not given out by this server") from None
-    return rev, prefix + start
+    return rev, prefix + start, left
 
 
 def list_body(kind: str, api_version: str, result: ListResult) -> tuple[int, Iterator[bytes]]:

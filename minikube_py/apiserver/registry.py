@@ -55,6 +55,8 @@ class Request:
     name: str
     subresource: str = ""
     warnings: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    """Sentences about members that the body has twice, told together with the unknown ones."""
 
 
 Change = Callable[[Object], Object]
@@ -300,8 +302,10 @@ class Registry:
         unknown = normalize(obj, scheme.struct(self._kind_type), partial=partial)
         if reset and not partial:
             obj["metadata"]["managedFields"] = [{}]  # the empty list, which says the same, does not survive
-        if unknown:
-            report_unknown([f'unknown field "{path}"' for path in unknown], request, self.resource if whole else None)
+        if unknown or request.duplicates:
+            sentences = [*request.duplicates, *(f'unknown field "{path}"' for path in unknown)]
+            request.duplicates.clear()
+            report_unknown(sentences, request, self.resource if whole else None)
 
     def _attributes(self, operation: str, request: Request, obj: Object, old: Object | None) -> Attributes:
         name = obj["metadata"].get("name", request.name)

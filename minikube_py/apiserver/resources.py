@@ -13,7 +13,7 @@ from minikube_py.apiserver.encoding import Object, dumps, loads
 from minikube_py.apiserver.http import JSON, Exchange, warning_headers
 from minikube_py.apiserver.paths import Target
 from minikube_py.apiserver.reading import list_body, list_items
-from minikube_py.apiserver.registry import Registry, Request, Result, report_unknown
+from minikube_py.apiserver.registry import Registry, Request, Result
 from minikube_py.apiserver.storage import Storage
 from minikube_py.apiserver.table import partial, partial_list_bytes, table, table_from_data
 from minikube_py.apiserver.watch import Watcher, bookmark_object, event_line
@@ -224,8 +224,7 @@ class Resources:
 
     async def _read(self, exchange: Exchange, registry: Registry, request: Request) -> Object:
         obj, duplicates = await body.read_object(exchange, duplicates=request.options.field_validation != "Ignore")
-        if duplicates:
-            report_unknown([f'duplicate field "{path}"' for path in duplicates], request, registry.resource)
+        request.duplicates.extend(f'duplicate field "{path}"' for path in duplicates)
         body.require_object(obj, registry.kind)
         return obj
 

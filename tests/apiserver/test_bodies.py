@@ -114,6 +114,7 @@ async def test_field_validation(api: Api, media: str) -> None:
     strict = await refused(api, raw, 400, "BadRequest", media, "?fieldValidation=Strict")
     assert "strict decoding error: " in strict
     assert 'duplicate field "data.k"' in strict and 'duplicate field "immutable"' in strict
+    assert 'unknown field "metadata.colour", unknown field "spec"' in strict, "all at once"
     once = b'{"metadata":{"name":"a","colour":"red"},"spec":{}}'
     strict = await refused(api, once, 400, "BadRequest", media, "?fieldValidation=Strict")
     assert 'strict decoding error: unknown field "metadata.colour", unknown field "spec"' in strict

@@ -163,6 +163,7 @@ async def test_pages_stay_at_their_revision(api: Api) -> None:
     second = await api.ok("GET", f"{CONFIGMAPS}?limit=2&continue={token}")
     assert [i["metadata"]["name"] for i in second["items"]] == ["c", "d"], "as it was when the list began"
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    assert second["metadata"]["remainingItemCount"] == 1
     last = await api.ok("GET", f"{CONFIGMAPS}?continue={second['metadata']['continue']}")
     assert [i["metadata"]["name"] for i in last["items"]] == ["e"]
     assert "continue" not in last["metadata"]

@@ -53,7 +53,7 @@ def parse_log_options(pod: str, query: dict[str, str]) -> LogOptions:
             raise errors.BadRequest(str(error)) from None
         if numbers["sinceSeconds"] is not None:
             text = "at most one of `sinceTime` or `sinceSeconds` may be specified"
-            problems.append(errors.forbidden("", text))
+            problems.append(errors.forbidden("[]", text))
     stream = query.get("stream", "All")
     if stream != "All":
         problems.append(errors.not_supported("stream", stream, ["All"]))
