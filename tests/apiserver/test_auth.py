@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,16 @@ class Door:
         self._app = app
 
     async def ask(
-        self, method: str, path: str, body: bytes = b"", *, authorization: str = "", peer: Object | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        authorization: str = "",
+        peer: Object | None = None,
+        acting: Sequence[tuple[bytes, bytes]] = (),
     ) -> Answer:
-        headers = [(b"content-type", b"application/json")]
+        headers = [(b"content-type", b"application/json"), *acting]
         if authorization:
             headers.append((b"authorization", authorization.encode("latin-1")))
         scope = {
@@ -228,6 +235,55 @@ async def test_who_am_i(api: Api) -> None:
     review = await api.ok("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {"metadata": {}})
     assert review["status"]["userInfo"] == {"username": "admin", "groups": ["system:masters", "system:authenticated"]}
     assert (review["kind"], review["apiVersion"]) == ("SelfSubjectReview", "authentication.k8s.io/v1")
+
+
+USER, GROUP, UID = b"impersonate-user", b"impersonate-group", b"impersonate-uid"
+
+
+@pytest.mark.parametrize(
+    ("acting", "name", "groups"),
+    [
+        ([(USER, b"eve")], "eve", ["system:authenticated"]),
+        ([(USER, b"eve"), (GROUP, b"a"), (GROUP, b"b")], "eve", ["a", "b", "system:authenticated"]),
+        ([(USER, b"eve"), (GROUP, b"system:authenticated")], "eve", ["system:authenticated"]),
+        (
+            [(USER, b"system:serviceaccount:web:robot")], "system:serviceaccount:web:robot",
+            ["system:serviceaccounts", "system:serviceaccounts:web", "system:authenticated"],
+        ),
+    ],
+)  # fmt: skip
+async def test_acting_as_somebody_else(
+    door: Door, acting: list[tuple[bytes, bytes]], name: str, groups: list[str]
+) -> None:
+    assert await door.name(authorization="Bearer s3cret-one", acting=acting) == (name, groups)
+
+
+async def test_acting_with_uid_and_extra(door: Door) -> None:
+    acting = [(USER, b"eve"), (UID, b"u-9"), (b"impersonate-extra-scopes%2fx", b"one"), (b"impersonate-extra-b", b"2")]
+    answer = await door.ask(
+        "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", b"{}",
+        authorization="Bearer s3cret-one", acting=acting,
+    )  # fmt: skip
+    info = answer.json["status"]["userInfo"]
+    assert (info["uid"], info["extra"]) == ("u-9", {"scopes/x": ["one"], "b": ["2"]})
+
+
+async def test_acting_as_nobody_has_nobodys_rights(door: Door) -> None:
+    nobody = [(USER, b"system:anonymous")]
+    answer = await door.ask("GET", CONFIGMAPS, authorization="Bearer s3cret-one", acting=nobody)
+    assert answer.status == 403 and 'User "system:anonymous" cannot list' in answer.json["message"]
+
+
+async def test_who_may_not_act_as_somebody_else(door: Door) -> None:
+    answer = await door.ask("GET", "/healthz", acting=[(USER, b"eve")])
+    assert answer.status == 403
+    assert answer.json["message"] == (
+        'users "eve" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" '
+        "at the cluster scope"
+    )
+    for acting in ([(GROUP, b"a")], [(USER, b"")], [(USER, b"eve"), (b"impersonate-usr", b"x")]):
+        answer = await door.ask("GET", CONFIGMAPS, authorization="Bearer s3cret-one", acting=acting)
+        assert (answer.status, answer.reason) == (400, "BadRequest"), acting
 
 
 async def test_reviews_with_bad_bodies(api: Api) -> None:

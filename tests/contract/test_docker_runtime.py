@@ -123,6 +123,20 @@ async def test_sysctls(harness: DockerHarness) -> None:
     assert [s.pod.name for s in (await harness.runtime.snapshot()).sandboxes] == ["pod"]
 
 
+async def test_a_sandbox_killed_from_outside_is_seen_dead_at_its_event(harness: DockerHarness) -> None:
+    for attempt in range(5):  # the engine tells of the end before or after its list shows it
+        sandbox = await harness.sandbox(f"pod{attempt}")
+        async with aclosing(harness.runtime.events()) as events:
+            assert (await anext(events)).pod is None
+            kill = partial(subprocess.run, ["docker", "kill", sandbox.id], check=True, capture_output=True)
+            killing = asyncio.create_task(asyncio.to_thread(kill))
+            event = await anext(events)
+            seen = (await harness.runtime.snapshot()).sandboxes
+            assert event.pod is not None and event.pod.name == sandbox.pod.name
+            assert [s.ready for s in seen if s.id == sandbox.id] == [False]
+            await killing
+
+
 async def test_a_host_port_leads_to_the_container(harness: DockerHarness) -> None:
     port = base.PortMapping(host_port=28417, container_port=80, host_ip="127.0.0.1")
     sandbox = await harness.sandbox(ports=[port])

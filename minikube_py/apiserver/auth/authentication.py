@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minikube_py.api import errors
+from minikube_py.apiserver.auth.impersonation import PREFIX, impersonated
 from minikube_py.apiserver.auth.user import ANONYMOUS, AUTHENTICATED, User
 
 
@@ -48,7 +49,17 @@ class Authentication:
         self._tokens = tokens
 
     def authenticate(self, scope: Mapping[str, Any]) -> User:
-        """The user of an ASGI scope; the verified peer is `scope["state"]["peer"]`. Raises Unauthorized."""
+        """The user of an ASGI scope, or whom it acts as; the verified peer is `scope["state"]["peer"]`.
+
+        Raises Unauthorized; Forbidden and BadRequest for impersonation.
+        """
+        user = self._identify(scope)
+        for name, _ in scope["headers"]:
+            if name.startswith(PREFIX):
+                return impersonated(user, scope["headers"])
+        return user
+
+    def _identify(self, scope: Mapping[str, Any]) -> User:
         peer = scope.get("state", {}).get("peer")
         if peer is not None:
             user = peer.get("_user")

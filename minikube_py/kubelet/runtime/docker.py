@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,8 @@ class DockerRuntime:
         self._exec = DockerExec(clock, self._client)
         self._seen: dict[str, _Seen] = {}
         self._namespaces: dict[str, str] = {}
+        self._died: set[str] = set()
+        """Containers that the engine said have died, whose end its list may not show yet."""
 
     # -- the instance as a whole
 
@@ -92,7 +94,24 @@ class DockerRuntime:
         stale = [i["Id"] for i in containers if i["Id"] not in known]
         fresh = await asyncio.gather(*(self._inspected(container_id) for container_id in stale))
         known.update((c.id, c) for c in fresh if c is not None)
-        return Snapshot([specs.sandbox_from_list(i) for i in sandboxes], list(known.values()))
+        return Snapshot(await self._sandboxes(sandboxes), list(known.values()))
+
+    async def _sandboxes(self, listed: Sequence[Mapping[str, Any]]) -> list[Sandbox]:
+        """From the list; those that died a moment ago are asked for, since the engine tells before it lists."""
+        self._died.intersection_update(i["Id"] for i in listed if i["State"] == "running")
+        found = []
+        for item in listed:
+            if item["Id"] not in self._died:
+                found.append(specs.sandbox_from_list(item))
+                continue
+            try:
+                sandbox = specs.sandbox_from_inspect(await self._client.ask("inspect_container", item["Id"]))
+            except NotFound:
+                continue
+            if sandbox.ready:  # started again
+                self._died.discard(sandbox.id)
+            found.append(sandbox)
+        return found
 
     async def _inspected(self, container_id: str) -> Container | None:
         try:
@@ -120,6 +139,8 @@ class DockerRuntime:
                 async for event in answer.lines():
                     actor = event.get("Actor") or {}
                     self._seen.pop(str(actor.get("ID")), None)
+                    if event.get("Action") == "die" and (actor.get("Attributes") or {}).get(specs.TYPE) == "podsandbox":
+                        self._died.add(str(actor.get("ID")))
                     try:
                         pod = specs.pod_of(actor.get("Attributes") or {})
                     except KeyError:
