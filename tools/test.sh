@@ -14,6 +14,6 @@ echo "== layers"; $bin/lint-imports --no-cache
 tools/dockerd.sh start
 deploy/images/build.sh
 echo "== pytest"
-# Much of the time is spent waiting for engines: three workers on two cores, a file's tests in one of them.
+# Much of the time is spent waiting for engines: two workers, a file's tests in one of them.
 # No exec: the trap has to run.
-$bin/pytest -q -n 3 --dist loadfile --durations=10 "$@"
+$bin/pytest -q -n 2 --dist loadfile --durations=10 "$@"

@@ -140,9 +140,15 @@ async def controller_manager(arguments: argparse.Namespace, clock: Clock) -> Non
 
 async def kubelet(arguments: argparse.Namespace, clock: Clock) -> None:
     """Run this Node's Pods until cancelled; they live on."""
+    from minikube_py.cli.prepare import ensure_kubelet_files
+    from minikube_py.client import kubeconfig
     from minikube_py.kubelet.main import run
 
-    config = replace(kubelet_config(arguments, layout_of(arguments), port=arguments.port), address=arguments.address)
+    layout = layout_of(arguments)
+    config = replace(kubelet_config(arguments, layout, port=arguments.port), address=arguments.address)
+    if not arguments.tls_cert_file:
+        known = kubeconfig.load(arguments.kubeconfig or str(layout.kubeconfig("kubelet")))
+        ensure_kubelet_files(layout, config.node_name(), config.node_ip, known.ca_pem)
     await _connected(arguments, "kubelet", clock, lambda transport: run(config, clock, transport))
 
 

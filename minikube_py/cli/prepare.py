@@ -10,7 +10,7 @@ from pathlib import Path
 from minikube_py.apiserver.config import Config
 from minikube_py.cli.layout import Layout, node_address
 from minikube_py.client import kubeconfig
-from minikube_py.daemon import pki
+from minikube_py.daemon import files, pki
 
 API_NAMES = (
     "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
@@ -86,3 +86,23 @@ def split_pairs(texts: Iterable[str]) -> dict[str, str]:
             raise ValueError(f"{part!r} is not KEY=VALUE")
         found[key] = value
     return found
+
+
+def ensure_kubelet_files(layout: Layout, node: str, ip: str, authority: bytes) -> None:
+    """A serving certificate in DIR/pki for a kubelet that was started on its own, where there is none yet.
+
+    It is issued by the cluster's authority where DIR has its key, else by one of the kubelet's own, as upstream's
+    kubelet signs its own: the API server then shows the Pods, but refuses to proxy logs and exec to it. `authority` is
+    the CA of the kubeconfig: who may call the kubelet. Raises PkiError, OSError.
+    """
+    directory = layout.root / "pki"
+    serving = pki.kubelet_serving(node, {node, socket.gethostname().lower(), "localhost"}, {ip, "127.0.0.1"})
+    certificate, key = directory / f"{serving.stem}.crt", directory / f"{serving.stem}.key"
+    if not (directory / "ca.crt").exists():
+        files.replace(directory / "ca.crt", authority, 0o644)
+    if certificate.exists() and key.exists():
+        return
+    owner = pki.ClusterPki(directory).pair("ca") if (directory / "ca.key").exists() else pki.new_ca(f"{node}-ca")
+    made = pki.issue(owner, serving.common_name, serving.organizations, serving.sans, server=True)
+    files.replace(key, made.key_pem)
+    files.replace(certificate, made.cert_pem, 0o644)

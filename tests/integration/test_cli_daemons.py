@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def curl(made: Cluster, path: str, *flags: str) -> tuple[int, str]:
     """Status and body, as the independent client sees them."""
-    ca = str(made.data_dir / "pki" / "ca.crt")
+    ca = str(made.layout.root / "pki" / "ca.crt")
     got = run(["curl", "-sS", "--cacert", ca, "-w", "\n%{http_code}", *flags, made.server + path])
     assert got.code == 0, got.err
     body, _, status = got.out.rpartition("\n")
@@ -47,7 +47,7 @@ def test_who_one_is(made: Cluster) -> None:
     assert made.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo['username','groups']}").out == (
         'kubernetes-admin ["system:masters","system:authenticated"]'
     )
-    ca = str(made.data_dir / "pki" / "ca.crt")
+    ca = str(made.layout.root / "pki" / "ca.crt")
     whoami = ["auth", "whoami", "-o", "jsonpath={.status.userInfo['username','uid','groups']}", "--server", made.server,
               f"--certificate-authority={ca}", "--kubeconfig=/dev/null"]  # fmt: skip
     assert made.kubectl(*whoami, "--token=sesame").out == 'ali u1 ["thieves","system:masters","system:authenticated"]'
@@ -68,7 +68,7 @@ def test_what_is_open_to_everybody(made: Cluster) -> None:
         status, body = curl(made, path)
         assert status in (401, 403), (path, status, body)
         assert json.loads(body)["kind"] == "Status"
-    pki = made.data_dir / "pki"
+    pki = made.layout.root / "pki"
     pair = ["--cert", str(pki / "admin.crt"), "--key", str(pki / "admin.key")]
     status, text = curl(made, "/metrics", *pair)
     assert status == 200 and "apiserver_request_total" in text and "# TYPE" in text
@@ -82,7 +82,7 @@ def test_a_certificate_of_another_authority(made: Cluster, tmp_path: Path) -> No
     (tmp_path / "c.crt").write_bytes(stranger.cert_pem)
     (tmp_path / "c.key").write_bytes(stranger.key_pem)
     (tmp_path / "ca.crt").write_bytes(other.cert_pem)
-    ca, path = str(made.data_dir / "pki" / "ca.crt"), made.server + "/api/v1/pods"
+    ca, path = str(made.layout.root / "pki" / "ca.crt"), made.server + "/api/v1/pods"
     refused = run(["curl", "-sS", "--cacert", ca, "--cert", str(tmp_path / "c.crt"), "--key", str(tmp_path / "c.key"),
                    path])  # fmt: skip
     assert refused.code != 0 and refused.out == ""
@@ -91,7 +91,7 @@ def test_a_certificate_of_another_authority(made: Cluster, tmp_path: Path) -> No
 
 
 def test_what_openssl_sees(made: Cluster) -> None:
-    pki = made.data_dir / "pki"
+    pki = made.layout.root / "pki"
     shown = run(["openssl", "s_client", "-connect", f"127.0.0.1:{made.port}", "-CAfile", str(pki / "ca.crt"),
                  "-verify_return_error", "-verify_ip", "127.0.0.1", "-alpn", "h2,http/1.1", "-cert",
                  str(pki / "admin.crt"), "-key", str(pki / "admin.key")])  # fmt: skip
@@ -113,7 +113,7 @@ async def test_every_daemon_stops_at_a_signal(tmp_path: Path) -> None:
     """Within seconds and with code 0, though watches, a followed log and an exec are open; also on the second try."""
     with cluster(tmp_path / "data") as made:
         made.up()
-        flags = ["--data-dir", str(made.data_dir)]
+        flags = ["--data-dir", str(made.layout.root)]
         made.kill("scheduler", "controller-manager")
         with ended(start("scheduler", *flags)) as scheduler, ended(start("controller-manager", *flags)) as manager:
             async with made.client() as client:
@@ -213,3 +213,30 @@ def _holder(made: Cluster) -> str:
     return made.kubectl(
         "get", "lease", "kube-scheduler", "-n", "kube-system", "-o", "jsonpath={.spec.holderIdentity}"
     ).out
+
+
+@pytest.mark.parametrize("with_authority", [False, True])
+def test_a_kubelet_of_its_own_joins(made: Cluster, tmp_path: Path, with_authority: bool) -> None:
+    """Another node needs nothing but a kubeconfig; with the cluster's authority its logs can be read, too."""
+    name = "second" if not with_authority else "third"
+    if with_authority:
+        (tmp_path / "pki").mkdir()
+        for file in ("ca.crt", "ca.key"):
+            (tmp_path / "pki" / file).write_bytes((made.layout.root / "pki" / file).read_bytes())
+    flags = ("--kubeconfig", str(made.layout.root / "admin.conf"), "--data-dir", str(tmp_path), "--port", "0")
+    process = start("kubelet", *flags, "--hostname-override", name, "--container-runtime", "fake")
+    with ended(process):
+        ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+        until(lambda: made.kubectl("get", "node", name, "-o", ready).out == "True", 30, f"{name} is Ready")
+        overrides = json.dumps({"spec": {"nodeName": name}})
+        command = ("--image=busybox", f"--overrides={overrides}", "--", "sh", "-c", "echo here; sleep 1000")
+        assert made.kubectl("run", f"on-{name}", *command).code == 0
+        waited = made.kubectl("wait", "--for=condition=Ready", f"pod/on-{name}", "--timeout=30s")
+        assert waited.code == 0, waited
+        log = made.kubectl("logs", f"on-{name}")
+        if with_authority:
+            assert log.out == "here\n", log
+        else:
+            assert log.code != 0 and "certificate" in log.err, log
+        made.kubectl("delete", "pod", f"on-{name}", "--grace-period=0", "--force")
+    made.kubectl("delete", "node", name)

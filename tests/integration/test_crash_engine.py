@@ -37,7 +37,7 @@ class Engine:
                  "--iptables=false", "--ip-masq=false", "--ip-forward=false"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        until(lambda: run(self.docker("version")).code == 0, 30, "dockerd answers")
+        until(lambda: run(self.docker("version")).code == 0, 90, "dockerd answers")
 
     def docker(self, *arguments: str) -> list[str]:
         return ["docker", "-H", self.url, *arguments]
