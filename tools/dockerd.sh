@@ -40,13 +40,17 @@ stop() {
             sleep 0.2
         done
     fi
+    # dockerd leaves the network namespaces of its containers mounted.
+    awk -v below="$state/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r mount; do
+        as_root umount "$mount" || true
+    done
     as_root ip link delete docker0 2>/dev/null || true
     for table in filter nat; do
         as_root iptables-save -t "$table" 2>/dev/null | grep -v -e DOCKER -e docker0 -e '172\.1[78]\.0\.0/16' | as_root iptables-restore -T "$table"
     done
     as_root sh -c "[ -s '$state/forward' ] && iptables \$(cat '$state/forward')" || true
     as_root sh -c "[ -s '$state/ip_forward' ] && cat '$state/ip_forward' > /proc/sys/net/ipv4/ip_forward" || true
-    as_root rm -f "$pid_file" "$state/forward" "$state/ip_forward"
+    as_root rm -rf "$pid_file" "$state/forward" "$state/ip_forward" "$state/exec"
 }
 
 "$@"
