@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,14 +73,15 @@ class Engine:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine() -> Iterator[Engine]:
     need_docker()
     if os.geteuid() != 0 or shutil.which("dockerd") is None or shutil.which("ip") is None:
         message = "a second dockerd needs root, dockerd and ip"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    made = Engine(tmp_path / "e")
+    # A short path: containerd's sockets lie below it, and the kernel takes 107 characters.
+    made = Engine(Path(tempfile.mkdtemp(prefix="mkpy-")))
     made_bridge = run(["ip", "link", "add", made.bridge, "type", "bridge"])
     assert made_bridge.code == 0, made_bridge
     try:
