@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 SLICE = 32
-"""Watchers per turn: about half a millisecond of writing."""
+"""Watchers per turn: few enough that a request which comes meanwhile hardly waits."""
 
 Flush = Callable[[], None]
 

@@ -27,7 +27,7 @@ LATER_SECONDS = 0.2
 class _RawAnswer:
     """The server's own answer: status, headers and body in one write, past uvicorn's message machinery.
 
-    Measured on a GET of 4 KB over TLS it saves a third of the server's time per request, and more per watch event.
+    One write is one TLS record and one system call where uvicorn makes two of each per answer.
     """
 
     __slots__ = ("_cycle",)
