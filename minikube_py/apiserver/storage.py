@@ -40,7 +40,7 @@ class Storage:
         self.store = store
         self.clock = clock
         self.progress = Progress()
-        self.fanout = Fanout()
+        self.fanout = Fanout(clock)
         self.loaded = asyncio.Event()
         self.caches: Mapping[str, KindCache] = {
             k.resource.qualified: KindCache(k, prefix_for(k), Codec(k.resource)) for k in kinds

@@ -99,6 +99,7 @@ async def _supervise(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+    loop.set_exception_handler(on_loop_error)
     task = asyncio.create_task(root(), name=name)
     waiter = asyncio.create_task(stop.wait(), name=f"{name} signals")
     await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
@@ -113,6 +114,18 @@ async def _supervise(
                 loop.remove_signal_handler(number)
             os._exit(1)
     return _exit_code(task, name, stopping=stop.is_set(), may_return=may_return, expected=expected)
+
+
+def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaited: a connection that broke is ordinary (whoever used it has heard), all else is told as usual.
+
+    uvloop raises RuntimeError where TLS still writes to a connection that the other side has closed.
+    """
+    error = context.get("exception")
+    if "transport" in context and isinstance(error, (OSError, RuntimeError)):
+        log.debug("a connection broke", error=error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _exit_code(

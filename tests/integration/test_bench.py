@@ -7,15 +7,34 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.integration.clusters import ended, free_port, start, until
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_row_of_the_table_is_measured() -> None:
-    command = [sys.executable, "-m", "bench", "--pods", "60", "--rows", "start,configmaps,pods,get,list,fanout"]
+def bench(*flags: str) -> list[list[str]]:
+    """The table without its head, as columns."""
+    command = [sys.executable, "-m", "bench", *flags]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if not line.startswith("work ")]
-    assert len(rows) == 9, done.stdout
+    return [re.split(r"\s{2,}", line) for line in done.stdout.splitlines() if not line.startswith("work ")]
+
+
+def test_every_row_of_the_table_is_measured() -> None:
+    rows = bench("--pods", "60", "--rows", "start,configmaps,pods,get,list,fanout")
+    assert len(rows) == 9, rows
     for row in rows:
-        figure = float(re.split(r"\s{2,}", row)[-1].replace(",", ""))
-        assert figure > 0, row
+        assert float(row[-1].replace(",", "")) > 0, row
+
+
+def test_a_peer_goes_through_the_same_work_in_the_same_run(tmp_path: Path) -> None:
+    flags = ("--data-dir", str(tmp_path), "--storage-backend", "memory", "--secure-port", str(free_port()))
+    with ended(start("apiserver", *flags)):
+        until((tmp_path / "admin.conf").exists, what="the peer's kubeconfig")
+        rows = bench("--pods", "60", "--rows", "configmaps,get", "--peer", str(tmp_path / "admin.conf"))
+    assert [row[0] for row in rows] == [
+        "GET one Pod, 16 clients, /s", "create ConfigMaps, 16 clients, /s", "create Pods, 16 clients, /s"
+    ]  # fmt: skip
+    for row in rows:
+        own, peer = (float(figure.replace(",", "")) for figure in row[-2:])
+        assert own > 0 and peer > 0, row

@@ -87,7 +87,7 @@ def test_draining_is_bounded() -> None:
             sys.exit(run.main(root))
             """,
             1,
-            "the daemon failed  daemon=daemon error=\"disk full\"",
+            'the daemon failed  daemon=daemon error="disk full"',
         ),
         (
             """
@@ -105,6 +105,26 @@ def test_draining_is_bounded() -> None:
 def test_exit_codes(body: str, code: int, text: str) -> None:
     found, err = finish(start(body))
     assert found == code and text in err
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ('{"message": "Fatal error on SSL protocol", "transport": 1, "exception": RuntimeError("closed")}', False),
+        ('{"message": "Fatal error", "transport": 1, "exception": ConnectionResetError()}', False),
+        ('{"message": "a bug", "transport": 1, "exception": KeyError("bug")}', True),
+        ('{"message": "a task failed", "exception": RuntimeError("bug")}', True),
+    ],
+)
+def test_a_broken_connection_is_no_error_of_the_daemon(context: str, told: bool) -> None:
+    body = f"""
+    async def root():
+        asyncio.get_running_loop().call_exception_handler({context})
+    sys.exit(run.main(root, may_return=True))
+    """
+    code, err = finish(start(body))
+    assert code == 0
+    assert ("Error" in err) is told, err
 
 
 def test_production_runs_on_uvloop() -> None:
