@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from minikube_py.api import errors
 from minikube_py.apiserver import paths
-from minikube_py.apiserver.auth import authorization
 from minikube_py.apiserver.auth.authentication import Authentication
+from minikube_py.apiserver.auth.authorization import Asked, Authorization
 from minikube_py.apiserver.auth.user import ANONYMOUS
 from minikube_py.apiserver.encoding import dumps
 from minikube_py.apiserver.http import App, Exchange, Message, Receive, Scope, Send
@@ -63,8 +63,10 @@ class Gate:
         resources: ResourceApp,
         health: Health,
         authentication: Authentication,
+        authorization: Authorization,
         observer: Observer,
     ) -> None:
+        self._authorization = authorization
         self._shell = shell
         self._health = health
         self._resources = resources
@@ -90,7 +92,7 @@ class Gate:
             if kind == "websocket":
                 raise errors.NotFound("the server could not find the requested resource", details={})
             method = exchange.method
-            authorization.require(exchange.user, authorization.Asked(VERBS.get(method, method.lower()), path))
+            self._authorization.require(exchange.user, Asked(VERBS.get(method, method.lower()), path))
             if method not in ("GET", "HEAD"):
                 raise errors.MethodNotAllowed(
                     f"the server does not allow the method {method[:16]} on the requested resource", details={}
@@ -155,7 +157,8 @@ async def refuse_websocket(exchange: Exchange, error: errors.StatusError) -> Non
 class ResourceApp:
     """Everything below /api/v1 and /apis/<group>/<version> that names a resource."""
 
-    def __init__(self, resources: Resources, virtuals: Virtuals) -> None:
+    def __init__(self, resources: Resources, virtuals: Virtuals, authorization: Authorization) -> None:
+        self._authorization = authorization
         self._resources = resources
         self._virtuals = virtuals
 
@@ -179,7 +182,7 @@ class ResourceApp:
     async def _serve(self, exchange: Exchange, target: paths.Target | None) -> None:
         if target is None:
             method = exchange.method
-            authorization.require(exchange.user, authorization.Asked(VERBS.get(method, method.lower()), exchange.path))
+            self._authorization.require(exchange.user, Asked(VERBS.get(method, method.lower()), exchange.path))
             raise errors.NotFound("the server could not find the requested resource", details={})
         virtual = self._virtuals.find(target)
         if virtual is not None:

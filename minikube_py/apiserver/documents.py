@@ -15,15 +15,44 @@ from starlette.responses import Response
 
 from minikube_py.api import errors
 from minikube_py.apiserver import discovery, openapi, openapi_protobuf
+from minikube_py.apiserver.catalog import Catalog
 from minikube_py.apiserver.encoding import dumps
 from minikube_py.apiserver.http import App
-from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.daemon.metrics import Registry as Metrics
 
 
-def build(
-    kinds: Sequence[Kind], virtuals: Sequence[discovery.Virtual], metrics: Metrics, version: Mapping[str, str]
-) -> App:
+class Shelf:
+    """Documents that are made on first request and kept until what is served changes."""
+
+    def __init__(self, catalog: Catalog, virtuals: Sequence[discovery.Virtual]) -> None:
+        self._catalog, self._virtuals = catalog, virtuals
+        self._generation = -1
+        self._documents: dict[tuple[str, ...], bytes] = {}
+        self._discovery: discovery.Discovery | None = None
+
+    def _refresh(self) -> None:
+        if self._generation != self._catalog.generation:
+            self._generation = self._catalog.generation
+            self._documents.clear()
+            self._discovery = None
+
+    @property
+    def discovery(self) -> discovery.Discovery:
+        self._refresh()
+        if self._discovery is None:
+            self._discovery = discovery.Discovery(self._catalog.kinds, self._virtuals)
+        return self._discovery
+
+    def once(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+        """The document of that key."""
+        self._refresh()
+        found = self._documents.get(key)
+        if found is None:
+            found = self._documents[key] = make()
+        return found
+
+
+def build(catalog: Catalog, virtuals: Sequence[discovery.Virtual], metrics: Metrics, version: Mapping[str, str]) -> App:
     """The application. Who may read it has been settled before."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="minikube_py API server")
 
@@ -36,15 +65,8 @@ def build(
 
     app.add_exception_handler(errors.StatusError, on_status_error)
     app.add_exception_handler(HTTPException, on_no_route)  # a path that not even `{endpoint:path}` takes
-    found_resources = discovery.Discovery(kinds, virtuals)
-    documents: dict[tuple[str, ...], bytes] = {}
-
-    def once(key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
-        """Documents are made on first request and kept."""
-        found = documents.get(key)
-        if found is None:
-            found = documents[key] = make()
-        return found
+    shelf = Shelf(catalog, virtuals)
+    once = shelf.once
 
     def json(data: bytes, media: str = "application/json") -> Response:
         return Response(data, media_type=media, headers={"vary": "Accept"})
@@ -79,7 +101,7 @@ def build(
                 "/readyz",
                 "/version",
             ]
-            for group, versions in found_resources.groups.items():
+            for group, versions in shelf.discovery.groups.items():
                 root = f"/apis/{group}" if group else "/api"
                 listed += [*([root] if group else []), *(f"{root}/{version}" for version in versions)]
             return json(dumps({"paths": sorted(listed)}))
@@ -92,19 +114,19 @@ def build(
                 media = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
                 if media.removeprefix("application/json;") in accept:
                     path = f"/{parts[0]}"
-                    make = partial(_aggregated, found_resources, path, version)
+                    make = partial(_aggregated, shelf.discovery, path, version)
                     return json(once(("discovery", path, version), make), media)
         match parts:
             case ["api"]:
-                found: object = found_resources.api(request.headers.get("host", ""))
+                found: object = shelf.discovery.api(request.headers.get("host", ""))
             case ["apis"]:
-                found = found_resources.apis
+                found = shelf.discovery.apis
             case ["api", version]:
-                found = found_resources.resources("", version)
+                found = shelf.discovery.resources("", version)
             case ["apis", group]:
-                found = found_resources.group(group)
+                found = shelf.discovery.group(group)
             case ["apis", group, version]:
-                found = found_resources.resources(group, version)
+                found = shelf.discovery.resources(group, version)
             case _:
                 found = None
         if found is None:
@@ -112,6 +134,7 @@ def build(
         return json(dumps(found))
 
     def _openapi(request: Request, parts: list[str]) -> Response:
+        kinds = catalog.kinds
         if parts[1:] == ["v2"]:
             accept = request.headers.get("accept", "")
             if "proto-openapi" in accept and not accept.startswith("application/json"):

@@ -7,6 +7,7 @@ stored one with the revision spliced in behind the head.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
@@ -14,6 +15,7 @@ import orjson
 from minikube_py.api.resources import Resource
 
 Object = dict[str, Any]
+Convert = Callable[[Object], Object]
 
 loads = orjson.loads
 dumps = orjson.dumps
@@ -37,6 +39,10 @@ class Codec:
         cut = self._offset
         return b'%b"resourceVersion":"%d",%b' % (value[:cut], rev, value[cut:])
 
+    def shown(self, value: bytes) -> bytes:
+        """The form that clients see of something that has no revision yet (a dry run)."""
+        return value
+
     def stored(self, data: bytes, rev: int) -> bytes:
         """The stored form back from the served one."""
         cut = self._offset
@@ -45,6 +51,32 @@ class Codec:
     def decode(self, value: bytes, rev: int) -> Object:
         """The object as a dict of its own, with its resourceVersion, from the stored form."""
         obj = cast(Object, loads(value))
+        obj["metadata"]["resourceVersion"] = str(rev)
+        return obj
+
+
+class ConvertingCodec(Codec):
+    """For a version that is not the stored one: objects are converted on their way to the store and back."""
+
+    def __init__(self, resource: Resource, stored: Codec, to_stored: Convert, from_stored: Convert) -> None:
+        super().__init__(resource)
+        self._stored = stored
+        self._to, self._from = to_stored, from_stored
+
+    def encode(self, obj: Object) -> bytes:
+        return self._stored.encode(self._to(loads(dumps(obj))))
+
+    def served(self, value: bytes, rev: int) -> bytes:
+        return super().served(self.shown(value), rev)
+
+    def shown(self, value: bytes) -> bytes:
+        return super().encode(self._from(loads(value)))
+
+    def stored(self, data: bytes, rev: int) -> bytes:
+        return self._stored.encode(self._to(loads(data)))
+
+    def decode(self, value: bytes, rev: int) -> Object:
+        obj = self._from(loads(value))
         obj["metadata"]["resourceVersion"] = str(rev)
         return obj
 

@@ -8,23 +8,22 @@ import platform
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from minikube_py import KUBERNETES_VERSION
-from minikube_py.api import errors
-from minikube_py.apiserver.admission import Admission
-from minikube_py.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from minikube_py.api.resources import NODES, PODS
+from minikube_py.apiserver import bootstrap
+from minikube_py.apiserver.admission import Admission, plugins
 from minikube_py.apiserver.allocators import Allocators
 from minikube_py.apiserver.app import Gate, ResourceApp, Shell
 from minikube_py.apiserver.auth.authentication import Authentication, TokenFile
-from minikube_py.apiserver.auth.user import User
-from minikube_py.apiserver.cache import Event
+from minikube_py.apiserver.auth.authorization import AlwaysAllow, Authorization
+from minikube_py.apiserver.catalog import Catalog
 from minikube_py.apiserver.config import Config
-from minikube_py.apiserver.encoding import loads
 from minikube_py.apiserver.http import App
 from minikube_py.apiserver.kinds import KINDS
 from minikube_py.apiserver.observe import Observer
-from minikube_py.apiserver.options import WriteOptions
-from minikube_py.apiserver.registry import Registry, Request
+from minikube_py.apiserver.registry import Registry
 from minikube_py.apiserver.resources import Resources, SubresourceHandler
 from minikube_py.apiserver.storage import Storage
 from minikube_py.apiserver.subresources import finalize
@@ -44,8 +43,6 @@ from minikube_py.store.open import TLSFiles, open_store
 
 log = logs.get("apiserver")
 
-LOOPBACK = User("system:apiserver", ("system:masters",))
-
 
 @dataclass(frozen=True)
 class APIServer:
@@ -54,7 +51,7 @@ class APIServer:
     app: App
     shell: Shell
     storage: Storage
-    registries: dict[tuple[str, str, str], Registry]
+    catalog: Catalog
     health: Health
 
 
@@ -75,7 +72,11 @@ async def start(
             tasks.start("compaction", server.storage.compact_old_history),
         ]
         await server.storage.loaded.wait()
-        await _first_objects(config, server)
+        parts = bootstrap.Server(config, server.storage, server.catalog, clock, tasks)
+        for hook in bootstrap.HOOKS:
+            await hook.run(parts)
+            if hook.missing is not None:
+                server.health.add(f"poststarthook/{hook.name}", partial(hook.missing, parts), ("healthz", "readyz"))
         try:
             yield server
         finally:
@@ -124,13 +125,13 @@ async def _open(config: Config, clock: Clock) -> Store:
 
 async def _assemble(config: Config, clock: Clock, store: Store, kubelets: Kubelets) -> APIServer:
     storage = Storage(store, KINDS, clock)
-    admission = Admission([NamespaceLifecycle(storage)])
+    catalog = Catalog()
+    admission = Admission(plugins(config, storage, catalog, clock))
     allocators = Allocators(config.service_cluster_ip_range, config.service_node_port_range)
-    registries = {
-        (k.resource.group, k.resource.version, k.resource.plural): Registry(k, storage, admission, clock, allocators)
-        for k in KINDS
-    }
-    pods, nodes = registries["", "v1", "pods"], registries["", "v1", "nodes"]
+    for kind in KINDS:
+        catalog.add(Registry(kind, storage, admission, clock, allocators))
+    authorization = Authorization([AlwaysAllow()])
+    pods, nodes = catalog.of(PODS), catalog.of(NODES)
     binding = Binding(clock)
     special: dict[tuple[str, str], SubresourceHandler] = {
         ("pods", "binding"): binding.serve,
@@ -139,61 +140,23 @@ async def _assemble(config: Config, clock: Clock, store: Store, kubelets: Kubele
         ("pods", "exec"): NodeBound(nodes, StreamProxy(kubelets, "exec"), ("GET", "POST")).serve,
         ("pods", "attach"): NodeBound(nodes, StreamProxy(kubelets, "attach"), ("GET", "POST")).serve,
     }
-    resources = Resources(registries, storage, clock, special)
+    resources = Resources(catalog, storage, clock, authorization, special)
     health, metrics = Health(), Metrics()
     health.add("etcd", storage.check)
-    health.add(
-        "poststarthook/start-system-namespaces", lambda: _namespaces_missing(config, storage), ("healthz", "readyz")
-    )
     tokens = TokenFile.load(config.token_auth_file) if config.token_auth_file else None
-    virtuals = Virtuals(pods, binding)
+    virtuals = Virtuals(pods, binding, authorization)
 
     def documents() -> App:
         from minikube_py.apiserver.documents import build
 
-        return build(KINDS, virtuals.listed, metrics, version())
+        return build(catalog, virtuals.listed, metrics, version())
 
     shell = Shell(documents)
-    gate = Gate(shell, ResourceApp(resources, virtuals), health, Authentication(tokens), Observer(metrics, clock))
-    return APIServer(gate, shell, storage, registries, health)
-
-
-def _namespaces_missing(config: Config, storage: Storage) -> str | None:
-    there = storage.caches["namespaces"]
-    missing = [n for n in config.system_namespaces if there.key("", n) not in there.items]
-    return f"namespaces {', '.join(missing)} are missing" if missing else None
-
-
-async def _first_objects(config: Config, server: APIServer) -> None:
-    """The namespaces that every cluster has; they come back at the next start when somebody removed them."""
-    namespaces = server.registries["", "v1", "namespaces"]
-    for name in config.system_namespaces:
-        if namespaces.cache.key("", name) in namespaces.cache.items:
-            continue
-        obj = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
-        try:
-            await namespaces.create(
-                obj, Request(LOOPBACK, WriteOptions(False, "kube-apiserver", "Strict", None), "", name)
-            )
-        except errors.AlreadyExists:
-            log.debug("another API server was faster", namespace=name)
-    services = server.registries["", "v1", "services"]
-    _follow_services(services)
-    await server.storage.fresh()
-
-
-def _follow_services(services: Registry) -> None:
-    """Keep the pools of addresses and ports equal to what is stored, whichever API server stored it."""
-    cache, allocators = services.cache, services.allocators
-
-    def hear(event: Event | None) -> None:
-        if event is None:
-            allocators.follow(loads(item.data) for item in cache.items.values())
-        else:
-            allocators.changed(*(loads(item.data) if item is not None else None for item in (event.old, event.new)))
-
-    hear(None)
-    cache.subscribe(hear)
+    gate = Gate(
+        shell, ResourceApp(resources, virtuals, authorization), health, Authentication(authorization, tokens),
+        authorization, Observer(metrics, clock),
+    )  # fmt: skip
+    return APIServer(gate, shell, storage, catalog, health)
 
 
 def version() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minikube_py.api import decode, errors, scheme
+from minikube_py.api import decode, errors
 from minikube_py.api.patch import apply as managed
 from minikube_py.api.patch import json as json_patch
 from minikube_py.api.patch import merge, strategic
@@ -32,7 +32,7 @@ async def patch(registry: Registry, raw: bytes, content_type: str, request: Requ
     media = media_type(content_type)
     if media == APPLY_PATCH:
         return await _apply(registry, raw, request, clock)
-    struct = scheme.struct(registry.kind.resource.type)
+    struct = registry.kind.struct
     if media == JSON_PATCH:
         operations: Any = _load(raw)
         if not isinstance(operations, list):
@@ -88,7 +88,7 @@ async def _apply(registry: Registry, raw: bytes, request: Request, clock: Clock)
     metadata["name"] = request.name
     objectmeta.match_namespace(registry.kind, metadata, request.namespace)
     resource = registry.kind.resource
-    struct = scheme.struct(resource.type)
+    struct = registry.kind.struct
 
     def merged(live: Object | None) -> Object:
         return managed.server_side_apply(

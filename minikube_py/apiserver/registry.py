@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from minikube_py.api import errors, scheme
+from minikube_py.api import errors
 from minikube_py.api.normalize import normalize
 from minikube_py.api.patch import apply as managed
 from minikube_py.api.resources import Resource
@@ -20,8 +20,8 @@ from minikube_py.apiserver import deletion, objectmeta
 from minikube_py.apiserver.admission import Admission, Attributes
 from minikube_py.apiserver.allocators import Allocators
 from minikube_py.apiserver.auth.user import User
-from minikube_py.apiserver.encoding import Object, dumps, loads
-from minikube_py.apiserver.keylocks import KeyLocks
+from minikube_py.apiserver.cache import KindCache
+from minikube_py.apiserver.encoding import Codec, Object, dumps, loads
 from minikube_py.apiserver.kinds._objectmeta import validate_object_meta, validate_object_meta_update
 from minikube_py.apiserver.kinds.base import Allocation, Context, Kind
 from minikube_py.apiserver.options import DeleteOptions, WriteOptions
@@ -71,15 +71,23 @@ class Registry:
     ) -> None:
         self.kind = kind
         self.resource = kind.resource
-        self.cache = storage.caches[kind.resource.qualified]
-        self.codec = self.cache.codec
         self._storage = storage
         self._store = storage.store
         self._admission = admission
         self._clock = clock
         self.allocators = allocators
-        self._locks = KeyLocks()
-        self._kind_type = kind.resource.type
+        self._cache: KindCache | None = None
+
+    @property
+    def cache(self) -> KindCache:
+        """The kind's cache; that of a version that is not the stored one is filled when it is first asked for."""
+        if self._cache is None:
+            self._cache = self._storage.cache(self.kind)
+        return self._cache
+
+    @property
+    def codec(self) -> Codec:
+        return self.cache.codec
 
     # -- read ---------------------------------------------------------------------------------------------------
 
@@ -129,21 +137,23 @@ class Registry:
         if kind.warnings is not None:
             request.warnings.extend(kind.warnings(obj))
         key = self.cache.key(request.namespace, obj["metadata"]["name"])
-        allocation = self._allocate(obj, None)
+        allocation = None
         try:
+            await self._admission.validate(attributes)
+            allocation = self._allocate(obj, None)
             value = self.codec.encode(obj)
             if request.options.dry_run:
                 await self._storage.fresh()
                 if key in self.cache.items:
                     raise store.Exists(key)
-                return Result(value, 201, request.warnings)
+                return Result(self.codec.shown(value), 201, request.warnings)
             entry = await self._store.create(key, value, ttl=kind.ttl(obj) if kind.ttl else 0)
-            self._commit(allocation)
+            self._commit(allocation, attributes)
         except store.Exists:
             name = obj["metadata"]["name"]
             raise errors.already_exists(self.resource.group, self.resource.plural, name) from None
         finally:
-            self._release(allocation)
+            self._release(allocation, attributes)
         return Result(self.codec.served(entry.value, entry.rev), 201, request.warnings)
 
     # -- update and patch ---------------------------------------------------------------------------------------
@@ -175,7 +185,7 @@ class Registry:
         not apply to.
         """
         key = self.cache.key(request.namespace, request.name)
-        async with self._locks.hold(key):
+        async with self._storage.locks.hold(key):
             return await self._modify(key, change, request, checked, whole, tracked, internal)
 
     async def _modify(
@@ -221,15 +231,18 @@ class Registry:
         else:
             kind.prepare_update(new, old, context)
             objectmeta.bump_generation(kind, new, old)
-        await self._admission.admit(self._attributes("UPDATE", request, new, old))
+        attributes = self._attributes("UPDATE", request, new, old)
+        await self._admission.admit(attributes)
         if not tracked:
             self._track(new, old, request, now_text=format_time(now))
         if not internal:
             self._validate_update(new, old, request.subresource)
         if kind.warnings is not None and not request.subresource:
             request.warnings.extend(kind.warnings(new))
-        allocation = self._allocate(new, old)
+        allocation = None
         try:
+            await self._admission.validate(attributes)
+            allocation = self._allocate(new, old)
             value = self.codec.encode(new)
             # Where nothing changed, nothing is written: the revision stays and no watcher is told.
             if request.options.dry_run or value == entry.value:
@@ -238,9 +251,9 @@ class Registry:
                 await self._remove(entry, old)
                 return Result(self.codec.served(value, entry.rev), 200, request.warnings)
             stored = await self._store.update(entry.key, value, at=entry.rev, ttl=kind.ttl(new) if kind.ttl else 0)
-            self._commit(allocation)
+            self._commit(allocation, attributes)
         finally:
-            self._release(allocation)
+            self._release(allocation, attributes)
         return Result(self.codec.served(stored.value, stored.rev), 200, request.warnings)
 
     # -- delete -------------------------------------------------------------------------------------------------
@@ -252,7 +265,7 @@ class Registry:
         Raises NotFound, Conflict (preconditions).
         """
         key = self.cache.key(namespace, name)
-        async with self._locks.hold(key):
+        async with self._storage.locks.hold(key):
             return await self._delete_at(key, namespace, name, options, user)
 
     async def _delete_at(
@@ -264,6 +277,7 @@ class Registry:
             deletion.check_preconditions(self.kind, obj, options)
             attributes = Attributes("DELETE", self.kind, namespace, name, "", user, None, obj, options.dry_run)
             await self._admission.admit(attributes)
+            await self._admission.validate(attributes)
             try:
                 return await self._delete(obj, entry, options)
             except store.Conflict as lost:
@@ -299,7 +313,10 @@ class Registry:
         """
         metadata = obj.get("metadata")
         reset = type(metadata) is dict and metadata.get("managedFields") == []
-        unknown = normalize(obj, scheme.struct(self._kind_type), partial=partial)
+        if self.kind.normalize is not None:
+            unknown = self.kind.normalize(obj, partial)
+        else:
+            unknown = normalize(obj, self.kind.struct, partial=partial)
         if reset and not partial:
             obj["metadata"]["managedFields"] = [{}]  # the empty list, which says the same, does not survive
         if unknown or request.duplicates:
@@ -311,21 +328,20 @@ class Registry:
         name = obj["metadata"].get("name", request.name)
         return Attributes(
             operation, self.kind, request.namespace, name, request.subresource, request.user, obj, old,
-            request.options.dry_run,
+            request.options.dry_run, request.warnings,
         )  # fmt: skip
 
     def _validate_create(self, obj: Object) -> None:
         metadata = obj["metadata"]
         problems = list(validate_object_meta(metadata, self.resource.namespaced, self.kind.validate_name))
-        problems.extend(self.kind.validate(scheme.model(self._kind_type).model_validate(obj)))
+        problems.extend(self.kind.validate(self.kind.view(obj)))
         if problems:
             raise errors.Invalid.of(self.resource.group, self.resource.kind, metadata.get("name", ""), problems)
 
     def _validate_update(self, new: Object, old: Object, subresource: str) -> None:
         metadata = new["metadata"]
         problems = list(validate_object_meta_update(metadata, old["metadata"]))
-        model = scheme.model(self._kind_type)
-        after, before = model.model_validate(new), model.model_validate(old)
+        after, before = self.kind.view(new), self.kind.view(old)
         if subresource == "status":
             problems.extend(self.kind.validate_status(after, before))
         else:
@@ -337,7 +353,7 @@ class Registry:
         entries = managed.track(
             new,
             old,
-            scheme.struct(self._kind_type),
+            self.kind.struct,
             manager=request.options.field_manager,
             api_version=self.resource.api_version,
             time=now_text,
@@ -359,13 +375,16 @@ class Registry:
         return self.kind.allocate(self.allocators, new, old)
 
     @staticmethod
-    def _commit(allocation: Allocation | None) -> None:
+    def _commit(allocation: Allocation | None, attributes: Attributes) -> None:
+        attributes.undo.clear()
         if allocation is not None:
             allocation.commit()
 
     @staticmethod
-    def _release(allocation: Allocation | None) -> None:
-        """Give back what an uncommitted allocation took; after a commit this does nothing."""
+    def _release(allocation: Allocation | None, attributes: Attributes) -> None:
+        """Give back what an uncommitted write took; after a commit this does nothing."""
+        if attributes.undo:
+            Admission.undo(attributes)
         if allocation is not None:
             allocation.release()
 

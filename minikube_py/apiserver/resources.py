@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from minikube_py.api import errors
 from minikube_py.apiserver import body, negotiate, options, patching
-from minikube_py.apiserver.auth import authorization
+from minikube_py.apiserver.auth.authorization import Asked, Authorization
 from minikube_py.apiserver.cache import Filter
+from minikube_py.apiserver.catalog import Catalog
 from minikube_py.apiserver.encoding import Object, dumps, loads
 from minikube_py.apiserver.http import JSON, Exchange, warning_headers
 from minikube_py.apiserver.paths import Target
@@ -30,9 +31,10 @@ VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 class Resources:
     """Serves the verbs of every kind. `special` maps (qualified plural, sub-resource) to its handler."""
 
-    registries: Mapping[tuple[str, str, str], Registry]
+    catalog: Catalog
     storage: Storage
     clock: Clock
+    authorization: Authorization
     special: Mapping[tuple[str, str], SubresourceHandler]
 
     def verb(self, exchange: Exchange, target: Target) -> str:
@@ -58,13 +60,13 @@ class Resources:
     async def serve(self, exchange: Exchange, target: Target) -> None:
         """Answer a request for a resource. Raises api.errors classes for whatever is wrong with it."""
         verb = self.verb(exchange, target)
-        authorization.require(
+        self.authorization.require(
             exchange.user,
-            authorization.Asked(
+            Asked(
                 verb, "", target.group, target.version, target.plural, target.subresource, target.namespace, target.name
             ),
         )
-        registry = self.registries.get((target.group, target.version, target.plural))
+        registry = self.catalog.get(target.group, target.version, target.plural)
         if registry is None or (target.namespace and not registry.kind.resource.namespaced):
             raise errors.NotFound("the server could not find the requested resource", details={})
         kind = registry.kind

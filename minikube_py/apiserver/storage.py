@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from minikube_py.api import errors
+from minikube_py.api.resources import Resource
 from minikube_py.apiserver.cache import KindCache, Progress
-from minikube_py.apiserver.encoding import Codec
+from minikube_py.apiserver.encoding import Codec, ConvertingCodec
 from minikube_py.apiserver.fanout import Fanout
+from minikube_py.apiserver.keylocks import KeyLocks
 from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
-from minikube_py.store.base import Compacted, Entry, Store, Unavailable, Watch
+from minikube_py.store.base import Change, Compacted, Entry, Store, Unavailable, Watch
 
 log = logs.get("apiserver.storage")
 
@@ -27,10 +29,10 @@ CHECK_SECONDS = 2.0
 """How long the store may take to answer a health check, as kube-apiserver's --etcd-readycheck-timeout."""
 
 
-def prefix_for(kind: Kind) -> str:
+def prefix_for(resource: Resource) -> str:
     """Where a kind's objects live in the store: `/registry/pods/`, `/registry/coordination.k8s.io/leases/`."""
-    group = kind.resource.group
-    return f"{ROOT}{group}/{kind.resource.plural}/" if group else f"{ROOT}{kind.resource.plural}/"
+    group = resource.group
+    return f"{ROOT}{group}/{resource.plural}/" if group else f"{ROOT}{resource.plural}/"
 
 
 class Storage:
@@ -42,11 +44,71 @@ class Storage:
         self.progress = Progress()
         self.fanout = Fanout(clock)
         self.loaded = asyncio.Event()
-        self.caches: Mapping[str, KindCache] = {
-            k.resource.qualified: KindCache(k, prefix_for(k), Codec(k.resource)) for k in kinds
-        }
+        self.locks = KeyLocks()
+        self.caches: dict[str, KindCache] = {}
+        """The caches of the stored kinds by qualified plural."""
         self._watch: Watch | None = None
-        self._by_prefix = {c.prefix: c for c in self.caches.values()}
+        self._loading: dict[str, list[Change]] = {}
+        """Changes to kinds that are being added, which wait until their cache is loaded."""
+        self._gaps = 0
+        self._by_prefix: dict[str, list[KindCache]] = {}
+        for kind in kinds:
+            if kind.stored_as is None:
+                self._register(KindCache(kind, prefix_for(kind.resource), Codec(kind.resource)))
+
+    def _register(self, cache: KindCache) -> None:
+        self.caches[cache.kind.resource.qualified] = cache
+        self._by_prefix[cache.prefix] = [cache]
+
+    def cache(self, kind: Kind) -> KindCache:
+        """The cache of a kind. That of a version that is not the stored one is made of the stored one's when asked for.
+
+        Raises KeyError for a kind that is not served.
+        """
+        stored = kind.stored_as
+        if stored is None:
+            return self.caches[kind.resource.qualified]
+        caches = self._by_prefix[prefix_for(stored.resource)]
+        for cache in caches:
+            if cache.kind.resource == kind.resource:
+                return cache
+        first = caches[0]
+        view = KindCache(
+            kind, first.prefix, ConvertingCodec(kind.resource, first.codec, stored.to_stored, stored.from_stored)
+        )
+        # Without an await: what changes from here on comes through `apply`.
+        view.load([Entry(i.key, i.value, i.rev) for i in first.items.values()], self.progress.rev)
+        caches.append(view)
+        return view
+
+    async def add(self, kind: Kind) -> None:
+        """Serve one more stored kind from now on (a custom resource): its cache is loaded on return.
+
+        Raises Unavailable, and nothing is added then.
+        """
+        await self.loaded.wait()
+        cache = KindCache(kind, prefix_for(kind.resource), Codec(kind.resource))
+        while True:
+            gaps = self._gaps
+            meanwhile = self._loading[cache.prefix] = []
+            try:
+                page = await self.store.list(cache.prefix)
+                await self.at_least(page.rev)
+            finally:
+                del self._loading[cache.prefix]
+            if gaps == self._gaps:
+                break
+        cache.load(page.entries, page.rev)
+        for change in meanwhile:
+            if change.rev > page.rev:
+                cache.apply(change)
+        self._register(cache)
+
+    def remove(self, kind: Kind) -> None:
+        """Serve a stored kind, in all its versions, no more; watches of it end."""
+        for cache in self._by_prefix.pop(prefix_for(kind.resource), ()):
+            cache.replace((), self.progress.rev)
+        self.caches.pop(kind.resource.qualified, None)
 
     async def run(self) -> None:
         """Load the caches and follow the store for ever; a broken watch is resumed from the last revision seen."""
@@ -71,18 +133,21 @@ class Storage:
     async def _load(self) -> None:
         page = await self.store.list(ROOT)
         grouped = self._group(page.entries)
-        for prefix, cache in self._by_prefix.items():
-            cache.load(grouped.get(prefix, ()), page.rev)
+        for prefix, caches in self._by_prefix.items():
+            for cache in caches:
+                cache.load(grouped.get(prefix, ()), page.rev)
         self.progress.advance(page.rev)
         self.loaded.set()
         log.info("caches loaded", revision=page.rev, objects=len(page.entries))
 
     async def _reload(self) -> None:
         """After a gap: the state as it is now; the watchers have to list again."""
+        self._gaps += 1
         page = await self.store.list(ROOT)
         grouped = self._group(page.entries)
-        for prefix, cache in self._by_prefix.items():
-            cache.replace(grouped.get(prefix, ()), page.rev)
+        for prefix, caches in self._by_prefix.items():
+            for cache in caches:
+                cache.replace(grouped.get(prefix, ()), page.rev)
         self.progress.advance(page.rev)
 
     async def _follow(self) -> None:
@@ -91,27 +156,33 @@ class Storage:
             try:
                 async for change in changes:
                     if change.key:
-                        cache = self._cache_of(change.key)
-                        if cache is not None:
-                            cache.apply(change)
+                        self._apply(change)
                     self.progress.advance(change.rev)
             finally:
                 self._watch = None
 
-    def _cache_of(self, key: str) -> KindCache | None:
-        """The cache that a key belongs to; keys of other kinds (a newer server's) are none of ours."""
-        parts = key[len(ROOT) :].split("/", 2)
-        found = self._by_prefix.get(f"{ROOT}{parts[0]}/")
-        if found is None and len(parts) > 2:
-            found = self._by_prefix.get(f"{ROOT}{parts[0]}/{parts[1]}/")
-        return found
+    def _apply(self, change: Change) -> None:
+        """Tell the caches that the key belongs to; keys of other kinds (a newer server's) are none of ours."""
+        parts = change.key[len(ROOT) :].split("/", 2)
+        prefix = f"{ROOT}{parts[0]}/"
+        caches = self._by_prefix.get(prefix)
+        if caches is None and len(parts) > 2:
+            prefix = f"{prefix}{parts[1]}/"
+            caches = self._by_prefix.get(prefix)
+        if caches is not None:
+            for cache in caches:
+                cache.apply(change)
+        elif prefix in self._loading:
+            self._loading[prefix].append(change)
 
     def _group(self, entries: Sequence[Entry]) -> dict[str, list[Entry]]:
         grouped: dict[str, list[Entry]] = {}
         for entry in entries:
-            cache = self._cache_of(entry.key)
-            if cache is not None:
-                grouped.setdefault(cache.prefix, []).append(entry)
+            parts = entry.key[len(ROOT) :].split("/", 2)
+            for prefix in (f"{ROOT}{parts[0]}/", f"{ROOT}{'/'.join(parts[:2])}/"):
+                if prefix in self._by_prefix:
+                    grouped.setdefault(prefix, []).append(entry)
+                    break
         return grouped
 
     async def check(self) -> str | None:

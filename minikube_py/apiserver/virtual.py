@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from minikube_py.api.resources import Resource
 from minikube_py.apiserver import body
-from minikube_py.apiserver.auth import authorization, reviews
+from minikube_py.apiserver.auth import reviews
+from minikube_py.apiserver.auth.authorization import Asked, Authorization
 from minikube_py.apiserver.auth.user import User
 from minikube_py.apiserver.discovery import Virtual
 from minikube_py.apiserver.encoding import Object, dumps
@@ -26,31 +27,36 @@ def _auth(plural: str, kind: str, *, group: str = "authorization", namespaced: b
 
 BINDINGS = Resource("", "v1", "bindings", "Binding", True, "core/v1.Binding")
 
-REVIEWS: Sequence[tuple[Resource, Answer]] = (
-    (_auth("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-     lambda obj, user, _: reviews.self_subject_access_review(obj, user, authorization.authorize)),
-    (_auth("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
-     lambda obj, user, _: reviews.self_subject_rules_review(obj, user)),
-    (_auth("subjectaccessreviews", "SubjectAccessReview"),
-     lambda obj, _user, _: reviews.subject_access_review(obj, authorization.authorize)),
-    (_auth("localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
-     lambda obj, _user, target: reviews.local_subject_access_review(obj, target.namespace, authorization.authorize)),
-    (_auth("selfsubjectreviews", "SelfSubjectReview", group="authentication"),
-     lambda obj, user, _: reviews.self_subject_review(obj, user)),
-)  # fmt: skip
+
+def _reviews(authorization: Authorization) -> Sequence[tuple[Resource, Answer]]:
+    allowed, rules = authorization.authorize, authorization.rules
+    return (
+        (_auth("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+         lambda obj, user, _: reviews.self_subject_access_review(obj, user, allowed)),
+        (_auth("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+         lambda obj, user, _: reviews.self_subject_rules_review(obj, user, rules)),
+        (_auth("subjectaccessreviews", "SubjectAccessReview"),
+         lambda obj, _user, _: reviews.subject_access_review(obj, allowed)),
+        (_auth("localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
+         lambda obj, _user, target: reviews.local_subject_access_review(obj, target.namespace, allowed)),
+        (_auth("selfsubjectreviews", "SelfSubjectReview", group="authentication"),
+         lambda obj, user, _: reviews.self_subject_review(obj, user)),
+    )  # fmt: skip
 
 
 class Virtuals:
     """Finds the handler of a virtual resource; `listed` is what discovery shows of them."""
 
-    def __init__(self, pods: Registry, binding: Binding) -> None:
+    def __init__(self, pods: Registry, binding: Binding, authorization: Authorization) -> None:
+        self._authorization = authorization
         self._pods = pods
         self._binding = binding
         self._handlers: dict[tuple[str, str, str], tuple[Resource, Handler]] = {
             ("", "v1", "bindings"): (BINDINGS, self._bind)
         }
-        for resource, answer in REVIEWS:
-            self._handlers[resource.group, resource.version, resource.plural] = (resource, _review(resource, answer))
+        for resource, answer in _reviews(authorization):
+            key = (resource.group, resource.version, resource.plural)
+            self._handlers[key] = (resource, self._review(resource, answer))
         self.listed = [Virtual(resource, ("create",)) for resource, _ in self._handlers.values()]
 
     def find(self, target: Target) -> Handler | None:
@@ -60,25 +66,21 @@ class Virtuals:
         return found[1]
 
     async def _bind(self, exchange: Exchange, target: Target) -> None:
-        _authorize(exchange, BINDINGS, target)
+        self._authorize(exchange, BINDINGS, target)
         await self._binding.serve(exchange, self._pods, target)
 
+    def _authorize(self, exchange: Exchange, resource: Resource, target: Target) -> None:
+        """Nobody is told anything, not even what is allowed here, who may not create one."""
+        asked = Asked("create", "", resource.group, resource.version, resource.plural, namespace=target.namespace)
+        self._authorization.require(exchange.user, asked)
 
-def _authorize(exchange: Exchange, resource: Resource, target: Target) -> None:
-    """Nobody is told anything, not even what is allowed here, who may not create one."""
-    asked = authorization.Asked(
-        "create", "", resource.group, resource.version, resource.plural, namespace=target.namespace
-    )
-    authorization.require(exchange.user, asked)
+    def _review(self, resource: Resource, answer: Answer) -> Handler:
+        async def handle(exchange: Exchange, target: Target) -> None:
+            self._authorize(exchange, resource, target)
+            require_verbs(exchange, ("POST",))
+            obj, _ = await body.read_object(exchange, duplicates=False)
+            body.require_kind(obj, resource.kind, resource.api_version)
+            body.check_options(obj, resource.type, resource.kind)
+            await exchange.answer(201, dumps(answer(obj, exchange.user, target)))
 
-
-def _review(resource: Resource, answer: Answer) -> Handler:
-    async def handle(exchange: Exchange, target: Target) -> None:
-        _authorize(exchange, resource, target)
-        require_verbs(exchange, ("POST",))
-        obj, _ = await body.read_object(exchange, duplicates=False)
-        body.require_kind(obj, resource.kind, resource.api_version)
-        body.check_options(obj, resource.type, resource.kind)
-        await exchange.answer(201, dumps(answer(obj, exchange.user, target)))
-
-    return handle
+        return handle

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from minikube_py.api import resources
 from minikube_py.apiserver.auth.authentication import TokenFile
 from minikube_py.apiserver.config import Config
 from minikube_py.apiserver.main import start
@@ -311,7 +312,7 @@ async def test_no_secret_in_any_log(
     await api.ask("PATCH", f"{SECRETS}/s", {"data": {"a b": hidden}}, content_type="application/merge-patch+json")
     await api.ask("PATCH", f"{SECRETS}/s", {"data": hidden}, content_type="application/merge-patch+json")
     await api.ask("PUT", f"{SECRETS}/s", secret)
-    registry = api.cluster.server.registries["", "v1", "secrets"]
+    registry = api.cluster.server.catalog.of(resources.SECRETS)
 
     def broken(*_: object) -> bytes:
         raise RuntimeError("the disk is on fire")

@@ -11,6 +11,7 @@ from minikube_py.apiserver.auth import authorization, reviews
 from minikube_py.apiserver.auth.authorization import Asked
 from minikube_py.apiserver.auth.user import ANONYMOUS, User
 
+RULES = authorization.AlwaysAllow().rules
 ALICE = User("alice", ("dev", "system:authenticated"), "u-1", {"scopes": ("a", "b")})
 
 
@@ -100,18 +101,18 @@ def test_a_local_question_stays_in_its_namespace() -> None:
 
 def test_what_may_i() -> None:
     asked = review("SelfSubjectRulesReview", namespace="ns")
-    everything = reviews.self_subject_rules_review(asked, ALICE)["status"]
+    everything = reviews.self_subject_rules_review(asked, ALICE, RULES)["status"]
     assert everything == {
         "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
         "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
         "incomplete": False,
     }
-    little = reviews.self_subject_rules_review(asked, ANONYMOUS)["status"]
+    little = reviews.self_subject_rules_review(asked, ANONYMOUS, RULES)["status"]
     assert little["resourceRules"] == [] and little["incomplete"] is True
     (rule,) = little["nonResourceRules"]
     assert rule == {"verbs": ["get"], "nonResourceURLs": sorted(authorization.PUBLIC_PATHS)}
     with pytest.raises(BadRequest, match="no namespace on request"):
-        reviews.self_subject_rules_review(review("SelfSubjectRulesReview"), ALICE)
+        reviews.self_subject_rules_review(review("SelfSubjectRulesReview"), ALICE, RULES)
 
 
 def test_who_am_i() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minikube_py.api import errors
+from minikube_py.apiserver.auth.authorization import Authorization
 from minikube_py.apiserver.auth.impersonation import PREFIX, impersonated
 from minikube_py.apiserver.auth.user import ANONYMOUS, AUTHENTICATED, User
 
@@ -45,7 +46,8 @@ class TokenFile:
 class Authentication:
     """Finds a request's user from what the connection and the headers say."""
 
-    def __init__(self, tokens: TokenFile | None = None) -> None:
+    def __init__(self, authorization: Authorization, tokens: TokenFile | None = None) -> None:
+        self._authorization = authorization
         self._tokens = tokens
 
     def authenticate(self, scope: Mapping[str, Any]) -> User:
@@ -56,7 +58,7 @@ class Authentication:
         user = self._identify(scope)
         for name, _ in scope["headers"]:
             if name.startswith(PREFIX):
-                return impersonated(user, scope["headers"])
+                return impersonated(user, scope["headers"], self._authorization)
         return user
 
     def _identify(self, scope: Mapping[str, Any]) -> User:

@@ -1,8 +1,10 @@
-"""May they: until RBAC is there, everyone who is identified may do everything, and nobody else more than look."""
+"""May they: the authorizers in their order, each of which allows or has no opinion, and the words of a refusal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from minikube_py.api import errors
 from minikube_py.apiserver.auth.user import ANONYMOUS, User
@@ -25,27 +27,96 @@ class Asked:
     name: str = ""
 
 
-def authorize(user: User, asked: Asked) -> tuple[bool, str]:
-    """(allowed, reason), as the authorization mode AlwaysAllow with anonymous users kept to the public paths."""
-    if user is not ANONYMOUS and user.name != ANONYMOUS.name:
-        return True, ""
-    if (
-        asked.path
-        and asked.verb == "get"
-        and (asked.path in PUBLIC_PATHS or asked.path.startswith(("/livez/", "/readyz/")))
-    ):
-        return True, ""
-    return False, ""
+@dataclass(slots=True)
+class Rules:
+    """What a user may do in a namespace, as authorization.k8s.io SubjectRulesReviewStatus lists it."""
+
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[dict[str, Any]] = field(default_factory=list)
+    incomplete: bool = False
+    error: str = ""
 
 
-def require(user: User, asked: Asked) -> None:
-    """Raises Forbidden in Kubernetes' words when the user may not."""
-    allowed, reason = authorize(user, asked)
-    if allowed:
-        return
+class Authorizer(Protocol):
+    """One mode of --authorization-mode."""
+
+    def authorize(self, user: User, asked: Asked) -> tuple[bool, str]:
+        """(allowed, reason). Not allowed means no opinion: the next authorizer is asked; its reason is told."""
+        ...
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        """What the user may do in a namespace, as far as it can be listed."""
+        ...
+
+
+class AlwaysAllow:
+    """Whoever is identified may do everything; anonymous users get the public paths only."""
+
+    def authorize(self, user: User, asked: Asked) -> tuple[bool, str]:
+        if user is not ANONYMOUS and user.name != ANONYMOUS.name:
+            return True, ""
+        if (
+            asked.path
+            and asked.verb == "get"
+            and (asked.path in PUBLIC_PATHS or asked.path.startswith(("/livez/", "/readyz/")))
+        ):
+            return True, ""
+        return False, ""
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        if user.name == ANONYMOUS.name:
+            paths = sorted(PUBLIC_PATHS)
+            return Rules(paths=[{"verbs": ["get"], "nonResourceURLs": paths}], incomplete=True)
+        everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+        return Rules([everything], [{"verbs": ["*"], "nonResourceURLs": ["*"]}])
+
+
+class Authorization:
+    """The authorizers, asked in order; the first that allows decides. Members of system:masters may do everything."""
+
+    def __init__(self, authorizers: Sequence[Authorizer]) -> None:
+        self._authorizers = tuple(authorizers)
+
+    def authorize(self, user: User, asked: Asked) -> tuple[bool, str]:
+        """(allowed, reason)."""
+        if "system:masters" in user.groups:
+            return True, ""
+        reasons = []
+        for authorizer in self._authorizers:
+            allowed, reason = authorizer.authorize(user, asked)
+            if allowed:
+                return True, reason
+            if reason:
+                reasons.append(reason)
+        return False, ", ".join(reasons)
+
+    def require(self, user: User, asked: Asked) -> None:
+        """Raises Forbidden in Kubernetes' words when the user may not."""
+        allowed, reason = self.authorize(user, asked)
+        if not allowed:
+            raise refusal(user, asked, reason)
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        """What all authorizers together allow the user in a namespace."""
+        if "system:masters" in user.groups:
+            return AlwaysAllow().rules(user, namespace)
+        found = Rules()
+        errors_: list[str] = []
+        for authorizer in self._authorizers:
+            one = authorizer.rules(user, namespace)
+            found.resources += one.resources
+            found.paths += one.paths
+            found.incomplete = found.incomplete or one.incomplete
+            errors_ += [one.error] if one.error else []
+        found.error = ", ".join(errors_)
+        return found
+
+
+def refusal(user: User, asked: Asked, reason: str = "") -> errors.Forbidden:
+    """The Status of a refused request."""
     if asked.path:
         message = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"'
-        raise errors.Forbidden(message, details={})
+        return errors.Forbidden(message, details={})
     what = asked.resource + (f"/{asked.subresource}" if asked.subresource else "")
     where = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
     target = f"{asked.resource}{'.' + asked.group if asked.group else ''}"
@@ -56,4 +127,4 @@ def require(user: User, asked: Asked) -> None:
         details["name"] = asked.name
     if asked.group:
         details["group"] = asked.group
-    raise errors.Forbidden(message + (f": {reason}" if reason else ""), details=details)
+    return errors.Forbidden(message + (f": {reason}" if reason else ""), details=details)

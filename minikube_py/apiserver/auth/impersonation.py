@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from minikube_py.api import errors
-from minikube_py.apiserver.auth import authorization
+from minikube_py.apiserver.auth.authorization import Asked, Authorization
 from minikube_py.apiserver.auth.user import ANONYMOUS, AUTHENTICATED, User
 
 PREFIX = b"impersonate-"
@@ -17,7 +17,7 @@ SERVICE_ACCOUNT = "system:serviceaccount:"
 _EXTRA = PREFIX + b"extra-"
 
 
-def impersonated(asker: User, headers: Iterable[tuple[bytes, bytes]]) -> User:
+def impersonated(asker: User, headers: Iterable[tuple[bytes, bytes]], authorization: Authorization) -> User:
     """The user that `asker` wants to act as, as upstream's WithImpersonation.
 
     Raises Forbidden when the asker may not, BadRequest when the headers name no user or are unknown (upstream: 500,
@@ -49,7 +49,7 @@ def impersonated(asker: User, headers: Iterable[tuple[bytes, bytes]]) -> User:
         ("userextras", "authentication.k8s.io", [v for values in extra.values() for v in values]),
     ):
         for one in wanted:
-            authorization.require(asker, authorization.Asked("impersonate", group=group, resource=resource, name=one))
+            authorization.require(asker, Asked("impersonate", group=group, resource=resource, name=one))
     return User(name, _groups(name, groups), uid, {key: tuple(values) for key, values in extra.items()})
 
 

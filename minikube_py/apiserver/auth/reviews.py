@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minikube_py.api.errors import BadRequest, FieldError, Invalid, invalid
-from minikube_py.apiserver.auth import authorization
-from minikube_py.apiserver.auth.authorization import Asked
+from minikube_py.apiserver.auth.authorization import Asked, Rules
 from minikube_py.apiserver.auth.user import User
 
 Object = dict[str, Any]
@@ -52,26 +51,17 @@ def local_subject_access_review(review: Object, namespace: str, authorize: Autho
     return answered
 
 
-def self_subject_rules_review(review: Object, user: User, authorize: Authorize = authorization.authorize) -> Object:
-    """SelfSubjectRulesReview: what the user who asks may do in a namespace (`kubectl auth can-i --list`).
-
-    An authorizer that only says yes or no is asked for everything at once; where it says no, only the public paths are
-    left and the answer is marked as incomplete.
-    """
+def self_subject_rules_review(review: Object, user: User, rules: Callable[[User, str], Rules]) -> Object:
+    """SelfSubjectRulesReview: what the user who asks may do in a namespace (`kubectl auth can-i --list`)."""
     namespace = (review.get("spec") or {}).get("namespace") or ""
     if not namespace:
         raise BadRequest("no namespace on request")
-    everything, _ = authorize(user, Asked("*", group="*", version="*", resource="*", namespace=namespace))
-    resource_rules, url_rules = [], []
-    if everything:
-        resource_rules.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
-    if authorize(user, Asked("*", path="*"))[0]:
-        url_rules.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
-    else:
-        paths = sorted(p for p in authorization.PUBLIC_PATHS if authorize(user, Asked("get", path=p))[0])
-        if paths:
-            url_rules.append({"verbs": ["get"], "nonResourceURLs": paths})
-    status = {"resourceRules": resource_rules, "nonResourceRules": url_rules, "incomplete": not everything}
+    found = rules(user, namespace)
+    status: Object = {
+        "resourceRules": found.resources, "nonResourceRules": found.paths, "incomplete": found.incomplete,
+    }  # fmt: skip
+    if found.error:
+        status["evaluationError"] = found.error
     return {**review, "metadata": review.get("metadata") or {}, "status": status}
 
 

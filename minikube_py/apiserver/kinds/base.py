@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from minikube_py.api import scheme
 from minikube_py.api.errors import FieldError
 from minikube_py.api.resources import Resource
+from minikube_py.api.schema import Struct
 
 if TYPE_CHECKING:
     from minikube_py.apiserver.allocators import Allocators
@@ -56,6 +59,30 @@ class Context:
 
     now: datetime
     user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How a kind is kept whose group-version is not the stored one: as which resource, and the way there and back.
+
+    Both functions get an object of their own in JSON form and return one with the other's `kind` and `apiVersion`.
+    """
+
+    resource: Resource
+    to_stored: Callable[[Object], Object]
+    from_stored: Callable[[Object], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where the `scale` sub-resource finds its numbers, as paths of member names into the object.
+
+    `selector` leads to a LabelSelector, to a map of labels, or (custom resources) to a selector's text; empty: none.
+    """
+
+    replicas: tuple[str, ...] = ("spec", "replicas")
+    status_replicas: tuple[str, ...] = ("status", "replicas")
+    selector: tuple[str, ...] = ("spec", "selector")
 
 
 class Allocation(Protocol):
@@ -107,6 +134,9 @@ class Kind:
     `grace_period(obj, asked)` returns the seconds that a deletion waits for someone (the kubelet) to confirm; 0 deletes
     at once. `subresources` lists all of them, `status` included; `status=True` says that a plain update leaves status
     alone. `ttl(obj)` is seconds, 0 for ever.
+
+    A custom resource brings its `schema`, and its own `normalize(obj, partial)` (types, pruning; returns the paths of
+    unknown fields, raises Invalid); its validate hooks get the JSON form, since there is no model.
     """
 
     resource: Resource
@@ -138,3 +168,16 @@ class Kind:
     """True while something of the kind's own keeps a deleted object (a Namespace's spec.finalizers)."""
     prepare_delete: Callable[[Object, datetime], bool] | None = None
     """Changes an object that is being marked as deleted (a Namespace turns Terminating); True if it changed it."""
+    schema: Struct | None = None
+    normalize: Callable[[Object, bool], Sequence[str]] | None = None
+    stored_as: Stored | None = None
+    scale: Scale | None = None
+
+    @cached_property
+    def struct(self) -> Struct:
+        """The shape of its objects: the built-in type's, or the custom resource's own."""
+        return self.schema or scheme.struct(self.resource.type)
+
+    def view(self, obj: Object) -> Any:
+        """The object as the validate hooks get it."""
+        return obj if self.schema is not None else scheme.model(self.resource.type).model_validate(obj)

@@ -1,0 +1,22 @@
+"""The namespaces that every cluster has."""
+
+from __future__ import annotations
+
+from minikube_py.api.resources import NAMESPACES
+from minikube_py.apiserver.bootstrap.base import Hook, Server
+
+
+async def run(server: Server) -> None:
+    """Make the ones that are missing."""
+    for name in server.config.system_namespaces:
+        await server.ensure(NAMESPACES, {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
+    await server.storage.fresh()
+
+
+def missing(server: Server) -> str | None:
+    there = server.storage.caches["namespaces"]
+    gone = [n for n in server.config.system_namespaces if there.key("", n) not in there.items]
+    return f"namespaces {', '.join(gone)} are missing" if gone else None
+
+
+HOOK = Hook("start-system-namespaces", run, missing)
