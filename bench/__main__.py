@@ -21,17 +21,26 @@ from bench import run as kubectl_run
 from bench.wire import Target, load
 from minikube_py.client import kubeconfig
 
+CRDS = "create CustomResourceDefinitions, 4 clients, /s"
 RUN = "kubectl run to Running beyond two bare engine starts, s"
 GOALS = {
     "command to /readyz, s": "0.5",
     "resident memory, idle, MB": "90",
     "GET one Pod, 16 clients, /s": "12,000",
     "create ConfigMaps, 16 clients, /s": "3,500",
-    "create Pods, 16 clients, /s": "2,200",
+    "create Pods, 16 clients, /s": "1,900",
+    "patch Pods, 16 clients, /s": "1,500",
+    "delete ConfigMaps, 16 clients, /s": "3,200",
     "LIST 10,000 Pods, resourceVersion=0, s": "0.07",
     "LIST 10,000 Pods, consistent, s": "0.07",
+    "LIST 10,000 Pods as Table, s": "0.06",
+    "LIST by label, 100 of 10,000 Pods, s": "0.015",
+    "resident memory, 10,000 Pods and 6,000 ConfigMaps, MB": "260",
     "fan-out to 200 watchers, events/s": "55,000",
     "fan-out at 20 updates/s, p50 ms": "6",
+    CRDS: "",
+    "discovery with 1,000 CRDs, s": "0.05",
+    "resident memory, 1,000 CRDs, MB": "400",
     RUN: "0.3",
 }
 
@@ -105,9 +114,10 @@ def _cpu_seconds(pid: int) -> float:
 
 
 async def measure(
-    path: str, into: Measured, say: Callable[[str], None], pods: int, wanted: set[str], pid: int = 0
+    path: str, into: Measured, say: Callable[[str], None], pods: int, wanted: set[str], own: Own | None = None
 ) -> None:
-    """Put the server of a kubeconfig through every row; with its process id, also its CPU time per request."""
+    """Put the server of a kubeconfig through every row; the own one's CPU time per request and memory are told, too."""
+    pid = own.pid if own is not None else 0
     target = Target(kubeconfig.load(path))
     await rows.prepare(target)
 
@@ -125,8 +135,15 @@ async def measure(
     run = f"r{os.getpid()}-{time.time_ns() // 1000 % 1_000_000}"
     if "configmaps" in wanted:
         await rate("create ConfigMaps, 16 clients, /s", rows.creates(target, "configmaps", run, pods // 2), 201)
-    if wanted & {"pods", "get", "list"}:
+        if "delete" in wanted:
+            await rate("delete ConfigMaps, 16 clients, /s", rows.deletes(target, "configmaps", run, pods // 2), 200)
+    if wanted & {"pods", "get", "list", "patch", "memory"}:
         await rate("create Pods, 16 clients, /s", rows.creates(target, "pods", run, pods), 201)
+    if "memory" in wanted and own is not None:
+        await load(target, rows.creates(target, "configmaps", f"{run}-m", pods * 6 // 10), 16, 201)
+        note("resident memory, 10,000 Pods and 6,000 ConfigMaps, MB", own.memory())
+    if "patch" in wanted:
+        await rate("patch Pods, 16 clients, /s", rows.patches(target, run, pods), 200)
     if "get" in wanted:
         await rate("GET one Pod, 16 clients, /s", rows.gets(target, f"{run}-1"), 200, seconds=4)
     if "list" in wanted:
@@ -134,6 +151,8 @@ async def measure(
             seconds, size = await rows.list_seconds(target, query)
             note(f"LIST 10,000 Pods, {label}, s", seconds)
             say(f"   ({size / 1e6:.1f} MB)")
+        note("LIST 10,000 Pods as Table, s", (await rows.list_seconds(target, "", accept=rows.TABLE))[0])
+        note("LIST by label, 100 of 10,000 Pods, s", (await rows.list_seconds(target, "?labelSelector=shard%3D07"))[0])
     if "fanout" in wanted:
         before = _cpu_seconds(pid)
         updates = min(300, pods)
@@ -142,6 +161,12 @@ async def measure(
         if pid:
             say(f"   ({(_cpu_seconds(pid) - before) / ((40 + updates) * 200) * 1e6:.1f} us of CPU per event)")
         note("fan-out at 20 updates/s, p50 ms", delay)
+    if "crds" in wanted:
+        created, discovery = await rows.custom_resources(target, pods // 10)
+        note(CRDS, created)
+        note("discovery with 1,000 CRDs, s", discovery)
+        if own is not None:
+            note("resident memory, 1,000 CRDs, MB", own.memory())
 
 
 def _figure(value: float) -> str:
@@ -152,7 +177,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--peer", action="append", default=[], metavar="KUBECONFIG", help="measure this server, too")
     parser.add_argument("--pods", type=int, default=10_000, help="how many Pods to create and list")
-    every = "start,configmaps,pods,get,list,fanout,run"
+    every = "start,configmaps,delete,pods,memory,patch,get,list,fanout,crds,run"
     parser.add_argument("--rows", default=every, help="which rows, comma-separated")
     parser.add_argument("--storage", default="", help="flags of the own server's storage, as one word list")
     parser.add_argument(
@@ -182,7 +207,7 @@ def main() -> int:
             mine.figures["resident memory, idle, MB"] = own.memory()
         say(f"own server: pid {own.pid}")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(measure(own.kubeconfig, mine, say, arguments.pods, wanted, own.pid))
+            runner.run(measure(own.kubeconfig, mine, say, arguments.pods, wanted, own))
             for peer in arguments.peer:
                 other = Measured(peer)
                 results.append(other)

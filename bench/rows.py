@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from bench.wire import Connection, Target
+from bench.wire import Connection, Target, load
 
 NAMESPACE = "bench"
 
@@ -25,7 +25,7 @@ def pod(name: str) -> bytes:
         "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
     }  # fmt: skip
     spec = {"containers": [container], "volumes": [{"name": "scratch", "emptyDir": {}}], "schedulerName": "nobody"}
-    labels = {"app": "bench", "tier": "web", "number": name}
+    labels = {"app": "bench", "tier": "web", "number": name, "shard": name[-2:].strip("-")}
     metadata = {"name": name, "labels": labels}
     return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).encode()
 
@@ -64,13 +64,75 @@ def gets(target: Target, name: str) -> Iterator[bytes]:
     return itertools.repeat(target.request("GET", f"{root('pods')}/{name}"))
 
 
-async def list_seconds(target: Target, query: str, times: int = 7) -> tuple[float, int]:
+def patches(target: Target, prefix: str, count: int) -> Iterator[bytes]:
+    """A strategic merge patch of each Pod, as controllers send them."""
+    body = json.dumps({"metadata": {"annotations": {"bench": "patched"}}, "status": {}}).encode()
+    media = "application/strategic-merge-patch+json"
+    return iter([target.request("PATCH", f"{root('pods')}/{prefix}-{i}", body, media) for i in range(count)])
+
+
+def deletes(target: Target, plural: str, prefix: str, count: int) -> Iterator[bytes]:
+    return iter([target.request("DELETE", f"{root(plural)}/{prefix}-{i}") for i in range(count)])
+
+
+def definition(number: int) -> bytes:
+    """A CustomResourceDefinition of about 4 KB, with a schema, columns and a status sub-resource."""
+    texts = {
+        f"setting{i}": {"type": "string", "description": "One of the settings.", "maxLength": 63} for i in range(20)
+    }
+    spec = {"type": "object", "required": ["replicas"], "properties": {
+        "replicas": {"type": "integer", "minimum": 0, "default": 1},
+        "template": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "ports": {"type": "array", "items": {"type": "object", "properties": {"port": {"type": "integer"}}}}, **texts,
+    }}  # fmt: skip
+    status = {"type": "object", "properties": {"ready": {"type": "integer"}, "phase": {"type": "string"}}}
+    version = {
+        "name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": status}}},
+        "additionalPrinterColumns": [{"name": "Replicas", "type": "integer", "jsonPath": ".spec.replicas"}],
+    }  # fmt: skip
+    group, plural = f"group{number % 50}.bench.example.com", f"things{number}"
+    names = {"plural": plural, "singular": f"thing{number}", "kind": f"Thing{number}", "listKind": f"Thing{number}List"}
+    return json.dumps({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }).encode()  # fmt: skip
+
+
+async def custom_resources(target: Target, count: int) -> tuple[float, float]:
+    """(CRDs created a second, seconds of an aggregated discovery once the last of them is listed)."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    _, took = await load(target, iter([target.request("POST", path, definition(i)) for i in range(count)]), 4, 201)
+    connection = await target.connect()
+    media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    request = target.request("GET", "/apis", accept=media)
+    deadline = time.perf_counter() + 60
+    while (body := (await connection.ask(request)).body).count(b'"resource":"things') < count:
+        if time.perf_counter() > deadline:
+            raise RuntimeError(f"{body.count(b'things')} of {count} custom resources are in discovery after a minute")
+        await asyncio.sleep(0.05)
+    seconds = []
+    for _ in range(7):
+        began = time.perf_counter()
+        await connection.ask(request)
+        seconds.append(time.perf_counter() - began)
+    _close(connection)
+    return count / took, statistics.median(seconds)
+
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+async def list_seconds(
+    target: Target, query: str, times: int = 7, accept: str = "application/json"
+) -> tuple[float, int]:
     """(median seconds, bytes) of a LIST of all Pods of the namespace."""
     connection = await target.connect()
     took, size = [], 0
     for _ in range(times):
         began = time.perf_counter()
-        answer = await connection.ask(target.request("GET", f"{root('pods')}{query}"))
+        answer = await connection.ask(target.request("GET", f"{root('pods')}{query}", accept=accept))
         took.append(time.perf_counter() - began)
         assert answer.status == 200, answer
         size = len(answer.body)

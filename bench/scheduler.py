@@ -10,7 +10,7 @@ import random
 import time
 from typing import Any
 
-from minikube_py.api.resources import NODES, PODS
+from minikube_py.api.resources import NODES, PODS, SERVICEACCOUNTS
 from minikube_py.apiserver.config import Config
 from minikube_py.apiserver.main import start
 from minikube_py.client.informer import Informer
@@ -119,6 +119,8 @@ async def through_the_server(pods: int, nodes: int) -> tuple[float, float]:
             obj = {"apiVersion": "v1", "kind": "Node", **node(i)}
             made = await client.create(NODES, obj)
             await client.update(NODES, {**made, "status": obj["status"]}, subresource="status")
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}
+        await client.create(SERVICEACCOUNTS, {**account, "metadata": {"namespace": "default", "name": "default"}})
         began = time.perf_counter()
         for i in range(pods):
             await client.create(PODS, {"apiVersion": "v1", "kind": "Pod", **plain(i)})

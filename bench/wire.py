@@ -99,10 +99,17 @@ class Target:
         )
         return protocol
 
-    def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> bytes:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> bytes:
         """The bytes of a request."""
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
-        head += "Accept: application/json\r\nUser-Agent: bench/1\r\n"
+        head += f"Accept: {accept}\r\nUser-Agent: bench/1\r\n"
         if self._token:
             head += f"Authorization: Bearer {self._token}\r\n"
         if body:

@@ -1,7 +1,7 @@
 """Writes `minikube_py/api/types/*.py` from the tables in `tools/facts` and the sentences in `tools/docs`.
 
-    python tools/gen_types.py            write the modules
-    python tools/gen_types.py --check    say what differs and exit 1, write nothing
+python tools/gen_types.py            write the modules
+python tools/gen_types.py --check    say what differs and exit 1, write nothing
 """
 
 from __future__ import annotations

@@ -99,9 +99,22 @@ class Gone(StatusError):
 
 
 class Expired(StatusError):
-    """The asked resourceVersion or continue token is older than the history that is kept."""
+    """The asked resourceVersion or continue token is older than the history that is kept.
+
+    `continue_` is a token with which an inconsistent list can be gone on with; empty: there is none.
+    """
 
     code, reason = 410, "Expired"
+
+    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None, continue_: str = "") -> None:
+        super().__init__(message, details=details)
+        self.continue_ = continue_
+
+    def to_status(self) -> dict[str, Any]:
+        status = super().to_status()
+        if self.continue_:
+            status["metadata"] = {"continue": self.continue_}
+        return status
 
 
 class RequestEntityTooLarge(StatusError):
@@ -139,16 +152,15 @@ class FieldError:
 
     def __str__(self) -> str:
         label = _FIELD_ERROR_LABELS[self.type]
-        body = label if self.type in _WITHOUT_VALUE else f"{label}: {_show(self.value)}"
+        bare = self.type in _WITHOUT_VALUE or (self.type == "FieldValueTooMany" and self.value is None)
+        body = label if bare else f"{label}: {_show(self.value)}"
         return f"{self.field}: {body}" + (f": {self.detail}" if self.detail else "")
 
     def cause(self) -> Cause:
         return Cause(self.type, str(self)[len(self.field) + 2 :], self.field)
 
 
-_WITHOUT_VALUE = frozenset(
-    {"FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "FieldValueTooMany", "InternalError"}
-)
+_WITHOUT_VALUE = frozenset({"FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "InternalError"})
 _FIELD_ERROR_LABELS = {
     "FieldValueNotFound": "Not found",
     "FieldValueRequired": "Required value",
@@ -196,6 +208,10 @@ def forbidden(field: str, detail: str) -> FieldError:
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
     values = ", ".join(f'"{v}"' for v in supported)
     return FieldError("FieldValueNotSupported", field, f"supported values: {values}", value)
+
+
+def too_many(field: str, limit: int) -> FieldError:
+    return FieldError("FieldValueTooMany", field, f"must have at most {limit} items")
 
 
 def too_long(field: str, limit: int) -> FieldError:

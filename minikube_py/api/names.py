@@ -107,7 +107,12 @@ def label_value(value: str) -> list[str]:
 
 
 def path_segment(name: str) -> list[str]:
-    """What keeps `name` from being one segment of a URL path (the loosest rule for object names)."""
+    """What keeps `name` from being one segment of a URL path (the loosest rule for object names).
+
+    Upstream would take a NUL, which not every store can keep.
+    """
     if name in (".", ".."):
         return [f"may not be '{name}'"]
+    if "\0" in name:
+        return ["may not contain a NUL character"]
     return [f"may not contain '{c}'" for c in "/%" if c in name]

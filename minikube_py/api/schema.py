@@ -76,7 +76,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Struct:
-    """An object with known members. `thunk` yields the fields on first use, so that types may be recursive."""
+    """An object with known members. `thunk` yields the fields on first use, so that types may be recursive.
+
+    One that is `open` may have others too, of any form (a custom resource's x-kubernetes-preserve-unknown-fields).
+    """
 
     name: str
     thunk: Callable[[], Mapping[str, Field]] = field(repr=False, compare=False)
@@ -84,6 +87,7 @@ class Struct:
     doc: str = ""
     openapi: str = ""
     group_version_kind: tuple[str, str, str] | None = None
+    open: bool = False
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:

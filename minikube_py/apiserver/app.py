@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from minikube_py.api import errors
 from minikube_py.apiserver import paths
 from minikube_py.apiserver.auth.authentication import Authentication
-from minikube_py.apiserver.auth.authorization import Asked, Authorization
+from minikube_py.apiserver.auth.authorization import Asked, Authorization, Denied
 from minikube_py.apiserver.auth.user import ANONYMOUS
 from minikube_py.apiserver.encoding import dumps
+from minikube_py.apiserver.flow import Flow, Lane
 from minikube_py.apiserver.http import App, Exchange, Message, Receive, Scope, Send
 from minikube_py.apiserver.observe import Observer
 from minikube_py.apiserver.paths import split_query
@@ -20,6 +22,9 @@ from minikube_py.apiserver.virtual import Virtuals
 from minikube_py.daemon import logs
 from minikube_py.daemon.health import ENDPOINTS, Health
 from minikube_py.store.base import TooLarge, Unavailable
+
+if TYPE_CHECKING:
+    from minikube_py.apiserver.audit import Auditor
 
 log = logs.get("apiserver")
 
@@ -46,8 +51,6 @@ class Shell:
         await app(scope, receive, send)
 
 
-VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-"""What a method does to a path that is no resource."""
 HEALTH_PATHS = tuple(f"/{endpoint}" for endpoint in ENDPOINTS)
 
 
@@ -65,8 +68,12 @@ class Gate:
         authentication: Authentication,
         authorization: Authorization,
         observer: Observer,
+        flow: Flow,
+        auditor: Auditor | None,
     ) -> None:
         self._authorization = authorization
+        self._flow = flow
+        self._auditor = auditor
         self._shell = shell
         self._health = health
         self._resources = resources
@@ -81,30 +88,46 @@ class Gate:
             scope["method"] = "GET"
         exchange = Exchange(scope, receive, send, ANONYMOUS)
         started = self._observer.begin()
+        seat: Lane | None = None
         try:
-            exchange.user = self._authentication.authenticate(scope)
-            path = exchange.path
-            if path.startswith(("/api/", "/apis/")):
-                target = exchange.target = paths.parse(path)
-                if target is None or target.plural:
-                    await self._resources.serve(exchange, target)
-                    return
-            if kind == "websocket":
-                raise errors.NotFound("the server could not find the requested resource", details={})
-            method = exchange.method
-            self._authorization.require(exchange.user, Asked(VERBS.get(method, method.lower()), path))
-            if method not in ("GET", "HEAD"):
-                raise errors.MethodNotAllowed(
-                    f"the server does not allow the method {method[:16]} on the requested resource", details={}
-                )
-            if path.startswith(HEALTH_PATHS):
-                await self._answer_health(exchange)
-            else:
-                await self._show_document(exchange)
+            exchange.user = self._authentication.known(scope) or await self._authentication.authenticate(scope)
+            if exchange.path.startswith(("/api/", "/apis/")):
+                exchange.target = paths.parse(exchange.path)
+            if self._auditor is not None:
+                self._auditor.begin(exchange)
+            lane = self._flow.lane(exchange)
+            if lane is not None:
+                if not lane.try_enter():
+                    await lane.enter(exchange.user.name)
+                seat = lane
+            await self._answer(exchange)
         except errors.StatusError as error:
+            if exchange.audit is None and self._auditor is not None:
+                self._auditor.begin(exchange)  # nobody was identified: that is worth a line, too
             await refuse(exchange, error)
         finally:
+            if seat is not None:
+                seat.leave()
+            if exchange.audit is not None:
+                exchange.audit.complete()
             self._observer.end(exchange, started)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        path, method, target = exchange.path, exchange.method, exchange.target
+        if path.startswith(("/api/", "/apis/")) and (target is None or target.plural):
+            await self._resources.serve(exchange, target)
+            return
+        if exchange.scope["type"] == "websocket":
+            raise errors.NotFound("the server could not find the requested resource", details={})
+        self._authorization.require(exchange.user, Asked(method.lower(), path))
+        if method not in ("GET", "HEAD"):
+            raise errors.MethodNotAllowed(
+                f"the server does not allow the method {method[:16]} on the requested resource", details={}
+            )
+        if path.startswith(HEALTH_PATHS):
+            await self._answer_health(exchange)
+        else:
+            await self._show_document(exchange)
 
     async def _show_document(self, exchange: Exchange) -> None:
         async def send(message: Message) -> None:
@@ -132,6 +155,7 @@ class Gate:
 
 async def refuse(exchange: Exchange, error: errors.StatusError) -> None:
     """Answer with the error's Status. Raises ConnectionError, which ends the connection, when the answer had begun."""
+    exchange.denied = isinstance(error, Denied)
     if exchange.started:
         raise ConnectionError("the answer had begun when the request failed") from error
     if exchange.scope["type"] == "websocket":
@@ -182,7 +206,7 @@ class ResourceApp:
     async def _serve(self, exchange: Exchange, target: paths.Target | None) -> None:
         if target is None:
             method = exchange.method
-            self._authorization.require(exchange.user, Asked(VERBS.get(method, method.lower()), exchange.path))
+            self._authorization.require(exchange.user, Asked(method.lower(), exchange.path))
             raise errors.NotFound("the server could not find the requested resource", details={})
         virtual = self._virtuals.find(target)
         if virtual is not None:

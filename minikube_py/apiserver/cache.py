@@ -187,6 +187,10 @@ class KindCache:
         self.items.clear()
         self._events.clear()
         self.load(entries, rev)
+        self.end_watches()
+
+    def end_watches(self) -> None:
+        """Have everybody who watches come back."""
         for notify in tuple(self._subscribers.values()):
             notify(None)
 
@@ -249,7 +253,7 @@ class KindCache:
 
     def item(self, entry: Entry) -> Item:
         """An item of this kind from a store entry (also one of an older revision)."""
-        return Item(entry.key, entry.value, entry.rev, loads(entry.value), self.codec, self.kind)
+        return Item(entry.key, entry.value, entry.rev, self.codec.view(entry.value), self.codec, self.kind)
 
 
 class Progress:

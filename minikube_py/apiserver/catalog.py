@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from minikube_py.api.resources import Resource
 from minikube_py.apiserver.kinds.base import Kind
@@ -18,6 +18,7 @@ class Catalog:
     def __init__(self) -> None:
         self.generation = 0
         self._registries: dict[Key, Registry] = {}
+        self._subscribers: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Registry]:
         return iter(tuple(self._registries.values()))
@@ -38,9 +39,18 @@ class Catalog:
         """Serve a kind, or serve it anew with another registry (a changed schema)."""
         resource = registry.kind.resource
         self._registries[resource.group, resource.version, resource.plural] = registry
-        self.generation += 1
+        self._changed()
 
     def remove(self, resource: Resource) -> None:
         """Serve a kind no more."""
         if self._registries.pop((resource.group, resource.version, resource.plural), None) is not None:
-            self.generation += 1
+            self._changed()
+
+    def subscribe(self, notify: Callable[[], None]) -> None:
+        """Have `notify` called after every change."""
+        self._subscribers.append(notify)
+
+    def _changed(self) -> None:
+        self.generation += 1
+        for notify in self._subscribers:
+            notify()

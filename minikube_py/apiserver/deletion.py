@@ -29,7 +29,7 @@ def mark(kind: Kind, obj: Object, options: DeleteOptions, now: datetime) -> tupl
     Nobody has to: it may be removed at once. Otherwise it carries the deletion stamp now.
     """
     grace = kind.grace_period(obj, options.grace_seconds) if kind.grace_period else 0
-    changed = _set_propagation(obj, options.propagation)
+    changed = _set_propagation(obj, options.propagation or _default_propagation(kind, obj))
     if not grace and not obj["metadata"].get("finalizers") and not _held(kind, obj):
         return False, changed
     changed = objectmeta.mark_deleted(obj, grace, now) or changed
@@ -52,6 +52,12 @@ def is_finished(kind: Kind, obj: Object) -> bool:
 def _held(kind: Kind, obj: Object) -> bool:
     """True when a kind has a finalizer of its own kind left (Namespace's spec.finalizers)."""
     return kind.held is not None and kind.held(obj)
+
+
+def _default_propagation(kind: Kind, obj: Object) -> str:
+    """What a deletion means that does not say: a finalizer that says it already counts more than the kind's custom."""
+    said = {"orphan", "foregroundDeletion"} & set(obj["metadata"].get("finalizers") or ())
+    return "Orphan" if kind.orphans and not said else ""
 
 
 def _set_propagation(obj: Object, policy: str) -> bool:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from minikube_py.api.resources import Resource
+from minikube_py.apiserver.encoding import dumps
 from minikube_py.apiserver.kinds.base import Kind, Subresource
 
 GROUP_ORDER = (
@@ -28,7 +29,21 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDisc
 """The content type of an aggregated answer, `version` v2 or v2beta1."""
 
 # Where a kind is stored in another group-version than the served one, its hash tells that one's.
-_STORED_AS = {("events.k8s.io", "v1", "Event"): ("", "v1", "Event")}
+_ADMISSION = "admissionregistration.k8s.io"
+_STORED_AS = {
+    ("events.k8s.io", "v1", "Event"): ("", "v1", "Event"),
+    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition"): (
+        "apiextensions.k8s.io",
+        "v1beta1",
+        "CustomResourceDefinition",
+    ),
+    (_ADMISSION, "v1", "MutatingAdmissionPolicy"): (_ADMISSION, "v1beta1", "MutatingAdmissionPolicy"),
+    (_ADMISSION, "v1", "MutatingAdmissionPolicyBinding"): (_ADMISSION, "v1beta1", "MutatingAdmissionPolicyBinding"),
+}
+
+
+Kept = dict[int, tuple[Kind, bytes]]
+"""What aggregated discovery says of a kind, by the kind's id; the kind is with it, so that its id stays its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,7 @@ class Virtual:
     resource: Resource
     verbs: tuple[str, ...] = ("create",)
     singular: str = ""
+    short_names: tuple[str, ...] = ()
 
 
 def storage_version_hash(group: str, version: str, kind: str) -> str:
@@ -60,7 +76,9 @@ class _Entry:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()
-    stored: bool = True
+    stored: Resource | None = None
+    """As what its objects are kept, if it has any."""
+    kind: Kind | None = None
 
 
 class Discovery:
@@ -68,12 +86,21 @@ class Discovery:
 
     def __init__(self, kinds: Iterable[Kind], virtual: Iterable[Virtual] = ()) -> None:
         entries = [
-            _Entry(k.resource, k.singular, tuple(sorted(k.verbs)), k.short_names, k.categories, k.subresources)
+            _Entry(
+                k.resource,
+                k.singular,
+                tuple(sorted(k.verbs if k.custom is None else k.custom.verbs)),
+                k.short_names,
+                k.categories,
+                k.subresources,
+                k.stored_as.resource if k.stored_as else k.resource,
+                k,
+            )
             for k in kinds
         ]
         for v in virtual:
             singular = v.singular or v.resource.kind.lower()
-            entries.append(_Entry(v.resource, singular, tuple(sorted(v.verbs)), stored=False))
+            entries.append(_Entry(v.resource, singular, tuple(sorted(v.verbs)), v.short_names))
         self._entries: dict[tuple[str, str], list[_Entry]] = {}
         for entry in sorted(entries, key=lambda e: e.resource.plural):
             self._entries.setdefault((entry.resource.group, entry.resource.version), []).append(entry)
@@ -134,6 +161,24 @@ class Discovery:
             "items": [self._aggregated_group(name) for name in names],
         }
 
+    def aggregated_bytes(self, path: str, version: str, kept: Kept) -> bytes:
+        """`aggregated` as JSON. What it says of each kind is taken from `kept`, or put there."""
+        groups = []
+        for name in self._groups:
+            if (not name) != (path == "/api"):
+                continue
+            versions = [
+                b'{"version":%b,"resources":[%b],"freshness":"Current"}'
+                % (dumps(v), b",".join(_rendered(entry, kept) for entry in self._entries[name, v]))
+                for v in self._groups[name]
+            ]
+            metadata = dumps({"name": name} if name else {})
+            groups.append(b'{"metadata":%b,"versions":[%b]}' % (metadata, b",".join(versions)))
+        return b'{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/%b","metadata":{},"items":[%b]}' % (
+            version.encode(),
+            b",".join(groups),
+        )
+
     def _aggregated_group(self, name: str) -> dict[str, Any]:
         versions = [
             {
@@ -144,6 +189,15 @@ class Discovery:
             for version in self._groups[name]
         ]
         return {"metadata": {"name": name} if name else {}, "versions": versions}
+
+
+def _rendered(entry: _Entry, kept: Kept) -> bytes:
+    if entry.kind is None:
+        return dumps(_aggregated(entry))
+    found = kept.get(id(entry.kind))
+    if found is None or found[0] is not entry.kind:
+        found = kept[id(entry.kind)] = (entry.kind, dumps(_aggregated(entry)))
+    return found[1]
 
 
 def version_key(version: str) -> tuple[int, int, int, str]:
@@ -170,8 +224,8 @@ def _legacy(entry: _Entry) -> list[dict[str, Any]]:
         item["shortNames"] = list(entry.short_names)
     if entry.categories:
         item["categories"] = list(entry.categories)
-    if entry.stored:
-        item["storageVersionHash"] = storage_version_hash(resource.group, resource.version, resource.kind)
+    if (kept := entry.stored) is not None:
+        item["storageVersionHash"] = storage_version_hash(kept.group, kept.version, kept.kind)
     found = [item]
     for sub in sorted(entry.subresources, key=lambda s: s.name):
         part: dict[str, Any] = {

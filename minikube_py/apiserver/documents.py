@@ -6,7 +6,6 @@ FastAPI takes 0.3 s to import: the server loads this module once it answers, not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -18,6 +17,7 @@ from minikube_py.apiserver import discovery, openapi, openapi_protobuf
 from minikube_py.apiserver.catalog import Catalog
 from minikube_py.apiserver.encoding import dumps
 from minikube_py.apiserver.http import App
+from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.daemon.metrics import Registry as Metrics
 
 
@@ -29,6 +29,8 @@ class Shelf:
         self._generation = -1
         self._documents: dict[tuple[str, ...], bytes] = {}
         self._discovery: discovery.Discovery | None = None
+        self._rendered: discovery.Kept = {}
+        self._openapi: dict[tuple[str, str], tuple[Sequence[Kind], bytes, str]] = {}
 
     def _refresh(self) -> None:
         if self._generation != self._catalog.generation:
@@ -43,6 +45,37 @@ class Shelf:
             self._discovery = discovery.Discovery(self._catalog.kinds, self._virtuals)
         return self._discovery
 
+    def aggregated(self, path: str, version: str) -> bytes:
+        """Aggregated discovery: when something changes, only what is new has to be described."""
+
+        def make() -> bytes:
+            kinds = self._catalog.kinds
+            if len(self._rendered) > 2 * len(kinds):  # most of it is of kinds that are no more
+                self._rendered.clear()
+            return self.discovery.aggregated_bytes(path, version, self._rendered)
+
+        return self.once(("discovery", path, version), make)
+
+    def openapi_v3(self, group: str, version: str) -> bytes:
+        """The OpenAPI document of a group-version, kept while its kinds are the same. Raises KeyError."""
+        return self._v3(group, version)[1]
+
+    def openapi_index(self) -> bytes:
+        """The answer to `/openapi/v3`."""
+        kinds = self._catalog.kinds
+        return self.once(("v3",), lambda: dumps(openapi.v3_index(kinds, lambda group, v: self._v3(group, v)[2])))
+
+    def _v3(self, group: str, version: str) -> tuple[Sequence[Kind], bytes, str]:
+        kinds = self._catalog.kinds
+        mine = [k for k in kinds if (k.resource.group, k.resource.version) == (group, version)]
+        found = self._openapi.get((group, version))
+        if found is None or len(found[0]) != len(mine) or any(a is not b for a, b in zip(found[0], mine, strict=True)):
+            data = openapi.v3_document(group, version, kinds)
+            found = (mine, data, openapi.digest(data))
+            if all(k.custom is None for k in mine):  # those of custom resources may be many and are quickly made
+                self._openapi[group, version] = found
+        return found
+
     def once(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
         """The document of that key."""
         self._refresh()
@@ -52,8 +85,17 @@ class Shelf:
         return found
 
 
-def build(catalog: Catalog, virtuals: Sequence[discovery.Virtual], metrics: Metrics, version: Mapping[str, str]) -> App:
-    """The application. Who may read it has been settled before."""
+def build(
+    catalog: Catalog,
+    virtuals: Sequence[discovery.Virtual],
+    metrics: Metrics,
+    version: Mapping[str, str],
+    issuer: Mapping[str, tuple[bytes, str]],
+) -> App:
+    """The application. Who may read it has been settled before.
+
+    `issuer` are the documents of the ServiceAccount tokens' issuer by path, with their content types.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, title="minikube_py API server")
 
     async def on_status_error(request: Request, error: Exception) -> Response:
@@ -89,8 +131,12 @@ def build(catalog: Catalog, virtuals: Sequence[discovery.Virtual], metrics: Metr
             return _discovery(request, parts)
         if parts[0] == "openapi":
             return _openapi(request, parts)
+        if path in issuer:
+            content, media = issuer[path]
+            return Response(content, media_type=media, headers={"cache-control": "public, max-age=3600"})
         if path == "/":
             listed = [
+                *issuer,
                 "/api",
                 "/apis",
                 "/healthz",
@@ -114,8 +160,7 @@ def build(catalog: Catalog, virtuals: Sequence[discovery.Virtual], metrics: Metr
                 media = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
                 if media.removeprefix("application/json;") in accept:
                     path = f"/{parts[0]}"
-                    make = partial(_aggregated, shelf.discovery, path, version)
-                    return json(once(("discovery", path, version), make), media)
+                    return json(shelf.aggregated(path, version), media)
         match parts:
             case ["api"]:
                 found: object = shelf.discovery.api(request.headers.get("host", ""))
@@ -142,7 +187,7 @@ def build(catalog: Catalog, virtuals: Sequence[discovery.Virtual], metrics: Metr
                 return Response(body, media_type=openapi_protobuf.MEDIA_TYPE)
             return json(once(("v2",), lambda: openapi.v2_document(kinds)))
         if parts[1:] == ["v3"]:
-            return json(once(("v3",), lambda: dumps(openapi.v3_index(kinds))))
+            return json(shelf.openapi_index())
         groups = {(k.resource.group, k.resource.version) for k in kinds}
         match parts[2:]:
             case ["api", version]:
@@ -153,14 +198,10 @@ def build(catalog: Catalog, virtuals: Sequence[discovery.Virtual], metrics: Metr
                 wanted = ("", "")
         if parts[1:2] != ["v3"] or wanted not in groups:
             raise _no_such_path()
-        return json(once(("v3", *wanted), lambda: openapi.v3_document(*wanted, kinds)))
+        return json(once(("v3", *wanted), lambda: shelf.openapi_v3(*wanted)))
 
     return app
 
 
 def _no_such_path() -> errors.NotFound:
     return errors.NotFound("the server could not find the requested resource", details={})
-
-
-def _aggregated(found: discovery.Discovery, path: str, version: str) -> bytes:
-    return dumps(found.aggregated(path, version))

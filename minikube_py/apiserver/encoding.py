@@ -43,6 +43,10 @@ class Codec:
         """The form that clients see of something that has no revision yet (a dry run)."""
         return value
 
+    def view(self, value: bytes) -> Object:
+        """The object as its kind knows it, without its resourceVersion, from the stored form."""
+        return cast(Object, loads(value))
+
     def stored(self, data: bytes, rev: int) -> bytes:
         """The stored form back from the served one."""
         cut = self._offset
@@ -71,6 +75,9 @@ class ConvertingCodec(Codec):
 
     def shown(self, value: bytes) -> bytes:
         return super().encode(self._from(loads(value)))
+
+    def view(self, value: bytes) -> Object:
+        return self._from(loads(value))
 
     def stored(self, data: bytes, rev: int) -> bytes:
         return self._stored.encode(self._to(loads(data)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minikube_py.api import errors
-from minikube_py.apiserver.auth.user import User
+from minikube_py.apiserver.auth.user import ACTING, User
 from minikube_py.apiserver.encoding import dumps
 from minikube_py.apiserver.paths import Target, split_query
+
+if TYPE_CHECKING:
+    from minikube_py.apiserver.audit import Record
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -29,7 +32,10 @@ RAW = "minikube_py.raw"
 class Exchange:
     """A request and its one answer."""
 
-    __slots__ = ("_query", "method", "path", "receive", "scope", "send", "started", "status", "target", "user")
+    __slots__ = (
+        "_query", "audit", "denied", "method", "path", "receive", "scope", "send", "started", "status",
+        "target", "user",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, user: User) -> None:
         self.scope = scope
@@ -41,7 +47,16 @@ class Exchange:
         self.started = False
         self.status = 0
         self.target: Target | None = None
+        self.denied = False
+        """Whether authorization refused."""
+        self.audit: Record | None = None
         self._query: dict[str, str] | None = None
+
+    @property
+    def acting(self) -> User | None:
+        """Who asked, when it was in the name of another (`user`)."""
+        found: User | None = self.scope.get(ACTING)
+        return found
 
     @property
     def query(self) -> dict[str, str]:
@@ -76,12 +91,17 @@ class Exchange:
                 raise _too_large(limit)
             parts.append(part)
             if not message.get("more_body"):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                whole = parts[0] if len(parts) == 1 else b"".join(parts)
+                if self.audit is not None and self.audit.wants_request:
+                    self.audit.request_body = whole
+                return whole
 
     async def answer(self, status: int, body: bytes, content_type: bytes = JSON, headers: Headers = ()) -> None:
         """Send status, headers and body."""
         self.started = True
         self.status = status
+        if self.audit is not None and (self.audit.wants_response or status >= 400):
+            self.audit.response_body = body
         raw = self.scope.get(RAW)
         if raw is not None and len(body) <= STREAM_CHUNK:
             await raw.answer(status, content_type, body, headers)
@@ -107,8 +127,20 @@ class Exchange:
         await self._start(status, JSON, (*headers, (b"content-length", b"%d" % length)))
         while length:
             length -= len(piece)
+            self.note(piece)
             await self.send({"type": "http.response.body", "body": piece, "more_body": length > 0})
             piece = next(pieces, b"")
+
+    async def begin(self, status: int, content_type: bytes, headers: Headers) -> None:
+        """Start an answer of unknown length; follow with `push` and end with `close_stream`."""
+        self.started = True
+        self.status = status
+        await self._start(status, content_type, headers)
+
+    def note(self, piece: bytes) -> None:
+        """For the audit log: what a piece of the answer is before it is encoded."""
+        if self.audit is not None and self.audit.wants_response:
+            self.audit.response_body += piece
 
     async def _start(self, status: int, content_type: bytes, headers: Headers) -> None:
         all_headers = [(b"content-type", content_type), (b"cache-control", b"no-cache, private"), *headers]
@@ -118,6 +150,8 @@ class Exchange:
         """Start an answer without end; follow with `push` and end with `close_stream`."""
         self.started = True
         self.status = 200
+        if self.audit is not None:
+            self.audit.response_started()
         raw = self.scope.get(RAW)
         if raw is not None:
             raw.start(content_type)

@@ -5,33 +5,36 @@ from __future__ import annotations
 import asyncio
 import gc
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from minikube_py import KUBERNETES_VERSION
-from minikube_py.api.resources import NODES, PODS
-from minikube_py.apiserver import bootstrap
+from minikube_py.api.resources import PODS
+from minikube_py.apiserver import bootstrap, subresources
 from minikube_py.apiserver.admission import Admission, plugins
 from minikube_py.apiserver.allocators import Allocators
 from minikube_py.apiserver.app import Gate, ResourceApp, Shell
-from minikube_py.apiserver.auth.authentication import Authentication, TokenFile
-from minikube_py.apiserver.auth.authorization import AlwaysAllow, Authorization
+from minikube_py.apiserver.auth.authentication import Authentication
+from minikube_py.apiserver.auth.identities import Identities, identities
+from minikube_py.apiserver.auth.modes import authorizers
 from minikube_py.apiserver.catalog import Catalog
+from minikube_py.apiserver.componentstatus import ComponentStatuses
 from minikube_py.apiserver.config import Config
+from minikube_py.apiserver.flow import Flow
 from minikube_py.apiserver.http import App
 from minikube_py.apiserver.kinds import KINDS
+from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.apiserver.observe import Observer
 from minikube_py.apiserver.registry import Registry
-from minikube_py.apiserver.resources import Resources, SubresourceHandler
+from minikube_py.apiserver.resources import Resources
 from minikube_py.apiserver.storage import Storage
-from minikube_py.apiserver.subresources import finalize
 from minikube_py.apiserver.subresources.binding import Binding
 from minikube_py.apiserver.subresources.kubelets import Kubelets
-from minikube_py.apiserver.subresources.log import LogProxy
-from minikube_py.apiserver.subresources.node_bound import NodeBound, kubelet_tls
-from minikube_py.apiserver.subresources.streaming import StreamProxy
+from minikube_py.apiserver.subresources.node_bound import kubelet_tls
+from minikube_py.apiserver.subresources.token import TokenRequests
 from minikube_py.apiserver.virtual import Virtuals
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
@@ -40,6 +43,9 @@ from minikube_py.daemon.metrics import Registry as Metrics
 from minikube_py.daemon.run import NamedGroup, named_group
 from minikube_py.store.base import Store
 from minikube_py.store.open import TLSFiles, open_store
+
+if TYPE_CHECKING:
+    from minikube_py.apiserver.audit import Auditor
 
 log = logs.get("apiserver")
 
@@ -53,6 +59,7 @@ class APIServer:
     storage: Storage
     catalog: Catalog
     health: Health
+    identities: Identities
 
 
 @asynccontextmanager
@@ -65,8 +72,11 @@ async def start(
     """
     opened = store or await _open(config, clock)
     kubelets = Kubelets(kubelet_tls(config))
+    auditor = None
     try:
-        server = await _assemble(config, clock, opened, kubelets)
+        auditor = _auditor(config, clock)
+        kept, stale = _kept(config, opened)
+        server = await _assemble(config, clock, kept, stale, kubelets, auditor)
         running = [
             tasks.start("storage", server.storage.run),
             tasks.start("compaction", server.storage.compact_old_history),
@@ -80,10 +90,15 @@ async def start(
         try:
             yield server
         finally:
-            for task in running:
+            for last in parts.at_stop:
+                await last()
+            for task in (*running, *parts.running):
                 task.cancel()
+            await server.identities.close()
     finally:
         await kubelets.close()
+        if auditor is not None:
+            auditor.close()
         if store is None:
             await opened.close()
 
@@ -123,40 +138,88 @@ async def _open(config: Config, clock: Clock) -> Store:
     )  # fmt: skip
 
 
-async def _assemble(config: Config, clock: Clock, store: Store, kubelets: Kubelets) -> APIServer:
-    storage = Storage(store, KINDS, clock)
+def _kinds(config: Config) -> list[Kind]:
+    """The built-in kinds, those that the store forgets by itself (Events) after the configured time."""
+    seconds = int(config.event_ttl)
+    return [kind if kind.ttl is None else replace(kind, ttl=lambda obj: seconds) for kind in KINDS]
+
+
+def _auditor(config: Config, clock: Clock) -> Auditor | None:
+    """What writes the audit log, where one is configured. Raises ValueError, OSError for the files."""
+    if not config.audit_policy_file:
+        if config.audit_log_path:
+            raise ValueError("--audit-log-path needs --audit-policy-file beside it, which says what is written")
+        return None
+    if not config.audit_log_path:
+        raise ValueError("--audit-policy-file needs --audit-log-path beside it, which says where to write")
+    from minikube_py.apiserver.audit import AuditLog, Auditor, Policy
+
+    log = AuditLog(
+        config.audit_log_path, clock, max_size=config.audit_log_maxsize, max_backups=config.audit_log_maxbackup,
+        max_age=config.audit_log_maxage,
+    )  # fmt: skip
+    return Auditor(Policy.load(config.audit_policy_file), log, clock)
+
+
+def _kept(config: Config, store: Store) -> tuple[Store, Callable[[str], bool]]:
+    """The store with encryption in front of it where that is configured, and which keys it wants to write again.
+
+    Raises ValueError, OSError for the configuration's file.
+    """
+    if not config.encryption_provider_config:
+        return store, lambda key: False
+    from minikube_py.apiserver.encryption import encrypted
+
+    core = frozenset(kind.resource.plural for kind in KINDS if not kind.resource.group)
+    opened = encrypted(store, config.encryption_provider_config, core)
+    return opened, opened.stale
+
+
+async def _assemble(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    stale: Callable[[str], bool],
+    kubelets: Kubelets,
+    auditor: Auditor | None,
+) -> APIServer:
+    kinds = _kinds(config)
+    storage = Storage(store, kinds, clock, stale)
     catalog = Catalog()
-    admission = Admission(plugins(config, storage, catalog, clock))
+    authorization, rbac = authorizers(config, storage)
+    admission = Admission(plugins(config, storage, catalog, clock, authorization, rbac))
     allocators = Allocators(config.service_cluster_ip_range, config.service_node_port_range)
-    for kind in KINDS:
+    for kind in kinds:
         catalog.add(Registry(kind, storage, admission, clock, allocators))
-    authorization = Authorization([AlwaysAllow()])
-    pods, nodes = catalog.of(PODS), catalog.of(NODES)
+    pods = catalog.of(PODS)
     binding = Binding(clock)
-    special: dict[tuple[str, str], SubresourceHandler] = {
-        ("pods", "binding"): binding.serve,
-        ("namespaces", "finalize"): finalize.serve,
-        ("pods", "log"): NodeBound(nodes, LogProxy(kubelets), ("GET",)).serve,
-        ("pods", "exec"): NodeBound(nodes, StreamProxy(kubelets, "exec"), ("GET", "POST")).serve,
-        ("pods", "attach"): NodeBound(nodes, StreamProxy(kubelets, "attach"), ("GET", "POST")).serve,
-    }
+    special = subresources.handlers(catalog, clock, binding, kubelets)
+    known = identities(config, storage, clock)
+    token = TokenRequests(
+        known.issuer, known.audiences, admission, catalog, clock,
+        max_seconds=config.service_account_max_token_expiration,
+        extend=config.service_account_extend_token_expiration,
+    )  # fmt: skip
+    special = {**special, ("serviceaccounts", "token"): token.serve}
     resources = Resources(catalog, storage, clock, authorization, special)
     health, metrics = Health(), Metrics()
     health.add("etcd", storage.check)
-    tokens = TokenFile.load(config.token_auth_file) if config.token_auth_file else None
-    virtuals = Virtuals(pods, binding, authorization)
+    components = ComponentStatuses(catalog, clock, storage.check, authorization)
+    virtuals = Virtuals(pods, binding, authorization, known.tokens, components)
 
     def documents() -> App:
         from minikube_py.apiserver.documents import build
 
-        return build(catalog, virtuals.listed, metrics, version())
+        return build(catalog, virtuals.listed, metrics, version(), known.documents)
 
     shell = Shell(documents)
+    authentication = Authentication(authorization, known.tokens, anonymous=config.anonymous_auth)
     gate = Gate(
-        shell, ResourceApp(resources, virtuals, authorization), health, Authentication(authorization, tokens),
+        shell, ResourceApp(resources, virtuals, authorization), health, authentication,
         authorization, Observer(metrics, clock),
+        Flow(clock, config.max_requests_inflight, config.max_mutating_requests_inflight), auditor,
     )  # fmt: skip
-    return APIServer(gate, shell, storage, catalog, health)
+    return APIServer(gate, shell, storage, catalog, health, known)
 
 
 def version() -> dict[str, str]:

@@ -100,10 +100,10 @@ def prepare_update(kind: Kind, new: Object, old: Object) -> None:
 
 
 def bump_generation(kind: Kind, new: Object, old: Object) -> None:
-    """`metadata.generation` counts the changes of everything but metadata and status."""
+    """`metadata.generation` counts the changes of everything but metadata, and status where that is written apart."""
     if not kind.generation:
         return
-    outside = ("metadata", "status", "apiVersion", "kind")
+    outside = ("metadata", "status", "apiVersion", "kind") if kind.status else ("metadata", "apiVersion", "kind")
     if {k: v for k, v in new.items() if k not in outside} != {k: v for k, v in old.items() if k not in outside}:
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 

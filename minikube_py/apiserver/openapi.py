@@ -7,7 +7,7 @@ protobuf, to validate files of `kind: List`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import orjson
 
@@ -15,6 +15,7 @@ from minikube_py import KUBERNETES_VERSION
 from minikube_py.api import scheme
 from minikube_py.api.schema import Scalar
 from minikube_py.apiserver import openapi_protobuf
+from minikube_py.apiserver.custom import openapi as custom
 from minikube_py.apiserver.kinds.base import Kind, Subresource
 from minikube_py.apiserver.openapi_schemas import Json, Schemas
 
@@ -23,11 +24,12 @@ TITLE = "Kubernetes"
 _READ = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 _ANSWER = ("application/json", "application/yaml")
 _WATCH = ("application/json;stream=watch",)
+_STRATEGIC = "application/strategic-merge-patch+json"
 _PATCH = (
     "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
+    _STRATEGIC,
 )
 _OPTIONS = {
     "list": ("ListOptions", ()),
@@ -44,13 +46,29 @@ _PATCH_SCHEMA = {
 }
 
 
-def v3_index(kinds: Sequence[Kind]) -> Json:
-    """The answer to `/openapi/v3`: where each group-version's document is, with a hash of its content."""
+def digest(data: bytes) -> str:
+    """The hash by which a document's URL changes with its content."""
+    return hashlib.sha512(data).hexdigest().upper()
+
+
+def v3_index(kinds: Sequence[Kind], hashed: Callable[[str, str], str] | None = None) -> Json:
+    """The answer to `/openapi/v3`: where each group-version's document is, with a hash of its content.
+
+    `hashed` knows the hash of a group-version's document. Where all kinds are custom resources, their definitions'
+    tokens are hashed instead: a thousand documents are not made only to say that they are there.
+    """
+    by_place: dict[tuple[str, str], list[Kind]] = {}
+    for kind in kinds:
+        by_place.setdefault((kind.resource.group, kind.resource.version), []).append(kind)
     paths = {}
-    for group, version in _group_versions(kinds):
+    for (group, version), mine in by_place.items():
         place = f"apis/{group}/{version}" if group else f"api/{version}"
-        digest = hashlib.sha512(v3_document(group, version, kinds)).hexdigest().upper()
-        paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}?hash={digest}"}
+        tokens = [k.custom.token for k in mine if k.custom is not None]
+        if len(tokens) == len(mine):
+            found = digest("\n".join(sorted(tokens)).encode())
+        else:
+            found = hashed(group, version) if hashed is not None else digest(v3_document(group, version, kinds))
+        paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}?hash={found}"}
     return {"paths": paths}
 
 
@@ -59,7 +77,7 @@ def v3_document(group: str, version: str, kinds: Sequence[Kind]) -> bytes:
     mine = [k for k in kinds if (k.resource.group, k.resource.version) == (group, version)]
     if not mine:
         raise KeyError(f"{group}/{version}" if group else version)
-    schemas = Schemas(3, _group_versions(kinds))
+    schemas = Schemas(3, _everywhere(kinds))
     paths: Json = {}
     for kind in mine:
         paths.update(_Paths(kind, schemas).paths())
@@ -83,7 +101,7 @@ def v2_protobuf(kinds: Sequence[Kind]) -> bytes:
 
 
 def _v2(kinds: Sequence[Kind]) -> Json:
-    schemas = Schemas(2, _group_versions(kinds))
+    schemas = Schemas(2, _everywhere(kinds))
     paths: Json = {}
     for kind in kinds:
         paths.update(_Paths(kind, schemas).paths())
@@ -107,8 +125,9 @@ _SECURITY = {
 }
 
 
-def _group_versions(kinds: Iterable[Kind]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((k.resource.group, k.resource.version) for k in kinds))
+def _everywhere(kinds: Iterable[Kind]) -> list[tuple[str, str]]:
+    """The group-versions that name the types of meta/v1 as their own: the built-in ones."""
+    return list(dict.fromkeys((k.resource.group, k.resource.version) for k in kinds if k.custom is None))
 
 
 class _Paths:
@@ -265,7 +284,7 @@ class _Paths:
             if body is not None:
                 entry["requestBody"] = body
         else:
-            entry["consumes"] = list(_PATCH) if action == "patch" else ["*/*"]
+            entry["consumes"] = self._patches() if action == "patch" else ["*/*"]
             entry["produces"] = list(_ANSWER)
             entry["schemes"] = ["https"]
             entry["parameters"] = ([body] if body is not None else []) + parameters
@@ -274,8 +293,13 @@ class _Paths:
         entry["x-kubernetes-group-version-kind"] = {"group": group, "kind": kind, "version": version}
         return entry
 
+    def _ref(self, type_name: str) -> Json:
+        if self.kind.custom is not None and type_name in (self.resource.type, f"{self.resource.type}List"):
+            return custom.ref(self.kind, self.schemas, listed=type_name != self.resource.type)
+        return self.schemas.ref(scheme.struct(type_name))
+
     def _answer(self, type_name: str, media: tuple[str, ...] = _ANSWER) -> Json:
-        schema = self.schemas.ref(scheme.struct(type_name))
+        schema = self._ref(type_name)
         if self.schemas.version == 2:
             return {"description": "OK", "schema": schema}
         return {"description": "OK", "content": {m: {"schema": schema} for m in media}}
@@ -286,7 +310,7 @@ class _Paths:
         return {"description": "OK", "content": {media: {"schema": {"type": "string"}}}}
 
     def _body(self, type_name: str, *, required: bool = True) -> Json:
-        schema = self.schemas.ref(scheme.struct(type_name))
+        schema = self._ref(type_name)
         if self.schemas.version == 2:
             return {"in": "body", "name": "body", "schema": schema, **({"required": True} if required else {})}
         body: Json = {"content": {m: {"schema": schema} for m in _READ}}
@@ -297,7 +321,10 @@ class _Paths:
         if self.schemas.version == 2:
             return {"in": "body", "name": "body", "required": True, "schema": {"$ref": f"#/definitions/{_PATCH_NAME}"}}
         schema = {"$ref": f"#/components/schemas/{_PATCH_NAME}"}
-        return {"content": {m: {"schema": schema} for m in _PATCH}, "required": True}
+        return {"content": {m: {"schema": schema} for m in self._patches()}, "required": True}
+
+    def _patches(self) -> list[str]:
+        return [m for m in _PATCH if self.kind.custom is None or m != _STRATEGIC]
 
     def _options(self, verb: str) -> list[Json]:
         options, without = _OPTIONS[verb]

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from minikube_py.api.protobuf.wire import tagged, tagged_int
+from minikube_py.api.protobuf.wire import tagged, tagged_double, tagged_int
 
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """What is asked for is called `...v2@v1.0+protobuf`; Go does not read an at sign in the type of an answer."""
@@ -94,6 +94,19 @@ _SCHEMA: Table = {
     "title": (3, _text),
     "description": (4, _text),
     "default": (5, _any),
+    "multipleOf": (6, tagged_double),
+    "maximum": (7, tagged_double),
+    "exclusiveMaximum": (8, _flag),
+    "minimum": (9, tagged_double),
+    "exclusiveMinimum": (10, _flag),
+    "maxLength": (11, tagged_int),
+    "minLength": (12, tagged_int),
+    "pattern": (13, _text),
+    "maxItems": (14, tagged_int),
+    "minItems": (15, tagged_int),
+    "uniqueItems": (16, _flag),
+    "maxProperties": (17, tagged_int),
+    "minProperties": (18, tagged_int),
     "required": (19, _texts),
     "enum": (20, _each(_any)),
     "additionalProperties": (21, _additional),
@@ -101,6 +114,8 @@ _SCHEMA: Table = {
     "items": (23, _inside(1, _schema)),
     "allOf": (24, _each(_schema)),
     "properties": (25, _named(1, _schema)),
+    "externalDocs": (29, _one(lambda: {"description": (1, _text), "url": (2, _text), "x-": (3, _extension)})),
+    "example": (30, _any),
     "x-": (31, _extension),
 }
 

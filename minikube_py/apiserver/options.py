@@ -69,8 +69,8 @@ class ListOptions:
     send_initial_events: bool | None
 
 
-def list_options(query: Query, kind: Kind, name: str = "") -> ListOptions:
-    """Parse and check. Raises BadRequest, or Invalid for contradicting options, as upstream."""
+def list_options(query: Query, kind: Kind, name: str = "", *, watching: bool | None = None) -> ListOptions:
+    """Parse and check; `watching` None: the query says it. Raises BadRequest, Invalid for options that contradict."""
     label_text, field_text = query.get("labelSelector", ""), query.get("fieldSelector", "")
     label_selector = labels.parse(label_text) if label_text else None
     field_selector = _field_selector(field_text, kind) if field_text else None
@@ -84,34 +84,14 @@ def list_options(query: Query, kind: Kind, name: str = "") -> ListOptions:
     token = query.get("continue", "")
     if limit < 0:
         limit = 0
-    if match not in ("", "Exact", "NotOlderThan"):
-        raise _invalid_option("resourceVersionMatch", match, "supported values: Exact, NotOlderThan")
-    watching = flag(query, "watch")
+    if watching is None:
+        watching = flag(query, "watch")
     initial = flag(query, "sendInitialEvents") if "sendInitialEvents" in query else None
-    if watching:
-        if initial is None and match:
-            raise _forbidden_option(
-                "resourceVersionMatch", "is forbidden for watch unless sendInitialEvents is provided"
-            )
-        if initial is not None and match != "NotOlderThan":
-            raise _forbidden_option("sendInitialEvents", "sendInitialEvents requires resourceVersionMatch=NotOlderThan")
-    else:
-        if initial is not None:
-            raise _forbidden_option("sendInitialEvents", "sendInitialEvents is forbidden for list")
-        if match and not said:
-            raise _forbidden_option(
-                "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            )
-        if match == "Exact" and said == "0":
-            raise _forbidden_option(
-                "resourceVersionMatch", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
-            )
-        if token and said not in ("", "0"):
-            raise errors.BadRequest("specifying resource version is not allowed when using continue")
-        if token and match:
-            raise _forbidden_option(
-                "resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"
-            )
+    problems = (_watch_rules if watching else _list_rules)(said, match, token, initial)
+    if problems:
+        raise errors.Invalid.of("meta.k8s.io", "ListOptions", "", problems)
+    if token and not watching and said not in ("", "0"):
+        raise errors.BadRequest("specifying resource version is not allowed when using continue")
     return ListOptions(
         labels=label_selector,
         fields=field_selector,
@@ -152,12 +132,42 @@ def _exact_name(selector: fields.FieldSelector) -> str:
     return ""
 
 
-def _invalid_option(name: str, value: str, detail: str) -> errors.Invalid:
-    return errors.Invalid.of("meta.k8s.io", "ListOptions", "", [errors.invalid(name, value, detail)])
+_MATCH = "resourceVersionMatch"
 
 
-def _forbidden_option(name: str, detail: str) -> errors.Invalid:
-    return errors.Invalid.of("meta.k8s.io", "ListOptions", "", [errors.forbidden(name, detail)])
+def _list_rules(said: str, match: str, token: str, initial: bool | None) -> list[errors.FieldError]:
+    found = []
+    if match:
+        if not said:
+            found.append(
+                errors.forbidden(_MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+            )
+        if token:
+            found.append(errors.forbidden(_MATCH, "resourceVersionMatch is forbidden when continue is provided"))
+        if match not in ("Exact", "NotOlderThan"):
+            found.append(errors.not_supported(_MATCH, match, ("Exact", "NotOlderThan", "")))
+        if match == "Exact" and said == "0":
+            text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            found.append(errors.forbidden(_MATCH, text))
+    if initial is not None:
+        found.append(errors.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return found
+
+
+def _watch_rules(said: str, match: str, token: str, initial: bool | None) -> list[errors.FieldError]:
+    found = []
+    if initial is not None and match != "NotOlderThan":
+        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        found.append(errors.forbidden(_MATCH, text))
+    if match:
+        if initial is None:
+            text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            found.append(errors.forbidden(_MATCH, text))
+        if match != "NotOlderThan":
+            found.append(errors.not_supported(_MATCH, match, ("NotOlderThan",)))
+        if token:
+            found.append(errors.forbidden(_MATCH, "resourceVersionMatch is forbidden when continue is provided"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +257,8 @@ def delete_options(query: Query, body: Object | None) -> DeleteOptions:
         )
     if problems:
         raise errors.Invalid.of("meta.k8s.io", "DeleteOptions", "", problems)
-    if not policy and said.get("orphanDependents"):
-        policy = "Orphan"
+    if not policy and said.get("orphanDependents") is not None:
+        policy = "Orphan" if said["orphanDependents"] else "Background"
     grace = said.get("gracePeriodSeconds")
     if grace is not None and grace < 0:
         grace = 1  # upstream: a negative period means "as soon as possible", with one second to stop

@@ -21,6 +21,8 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
+"""What custom resources take: their schemas know no patch strategies."""
 
 
 Operation = Callable[[Object], Object]
@@ -32,16 +34,17 @@ async def patch(registry: Registry, raw: bytes, content_type: str, request: Requ
     media = media_type(content_type)
     if media == APPLY_PATCH:
         return await _apply(registry, raw, request, clock)
+    taken = PATCH_TYPES if registry.kind.custom is None else CUSTOM_PATCH_TYPES
+    if media not in taken:
+        raise errors.UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(taken)
+        )
     struct = registry.kind.struct
     if media == JSON_PATCH:
         operations: Any = _load(raw)
         if not isinstance(operations, list):
             raise errors.BadRequest("a JSON patch is a list of operations")
         return await _modify(registry, lambda old: json_patch.apply(old, operations), request)
-    if media not in (MERGE_PATCH, STRATEGIC_PATCH):
-        raise errors.UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(PATCH_TYPES)
-        )
     body, duplicates = decode.decode_json(raw, duplicates=request.options.field_validation != "Ignore")
     if duplicates:
         report_unknown([f'duplicate field "{path}"' for path in duplicates], request)

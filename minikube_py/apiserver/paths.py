@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 
@@ -16,6 +16,8 @@ class Target:
     plural: str = ""
     name: str = ""
     subresource: str = ""
+    watching: bool = False
+    """Asked for by the older form of path, `/api/v1/watch/...`."""
 
 
 def parse(path: str) -> Target | None:
@@ -31,14 +33,19 @@ def parse(path: str) -> Target | None:
         group, rest = "", parts[2:]
     else:
         group, rest = "".join(parts[2:3]), parts[3:]
-    if not all(parts[1:]):
-        return None
     if not rest:
-        return Target(group, "")
+        return Target(group, "") if all(parts[1:]) else None
     version, rest = rest[0], rest[1:]
+    if len(rest) > 1 and rest[0] == "watch":
+        return _watch(path)
     namespace = ""
     if len(rest) > 2 and rest[0] == "namespaces" and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
         namespace, rest = rest[1], rest[2:]
+    if len(rest) > 3 and rest[2] == "proxy":
+        # What follows is the path of the server behind it, of any shape.
+        parts, rest = parts[: 3 - len(rest)], rest[:3]
+    if not all(parts[1:]):
+        return None
     match len(rest):
         case 0:
             return Target(group, version)
@@ -48,6 +55,14 @@ def parse(path: str) -> Target | None:
             return Target(group, version, namespace, rest[0], rest[1])
         case _:
             return Target(group, version, namespace, rest[0], rest[1], "/".join(rest[2:]))
+
+
+def _watch(path: str) -> Target | None:
+    """`/watch/` in front of a collection, or of one object by its name."""
+    target = parse(path.replace("/watch/", "/", 1))
+    if target is None or target.subresource or not target.plural:
+        return None
+    return replace(target, watching=True)
 
 
 def split_query(raw: bytes) -> list[tuple[str, str]]:

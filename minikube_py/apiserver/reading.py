@@ -17,6 +17,14 @@ from minikube_py.store import base as store
 
 CHUNK = 1024 * 1024
 """Bytes per piece of a streamed list, at least."""
+LATEST = -1
+"""The revision of a continue token that goes on with whatever is there now."""
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
 
 
 class ListResult(NamedTuple):
@@ -42,6 +50,8 @@ async def list_items(storage: Storage, cache: KindCache, namespace: str, options
     chosen = Filter(namespace, options.name, options.labels, options.fields)
     if options.continue_token:
         rev, after, left = decode_token(options.continue_token, cache.prefix)
+        if rev == LATEST:
+            return _page(cache, chosen, await storage.fresh(), after, options.limit)
         await storage.at_least(rev)
         return await _at(storage, cache, chosen, rev, after, options.limit, left)
     wanted = options.resource_version
@@ -69,7 +79,7 @@ async def _at(
     """
     if storage.progress.rev == rev:
         return _page(cache, chosen, rev, after, limit)
-    prefix = cache.prefix
+    asked_after, prefix = after, cache.prefix
     if chosen.namespace:
         prefix = f"{prefix}{chosen.namespace}/"
     items: list[Item] = []
@@ -87,10 +97,10 @@ async def _at(
                 return ListResult(items, rev, "", None)
             after = page.entries[-1].key
     except store.Compacted:
-        raise errors.Expired(
-            "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-            "without the continue parameter, or use a newer resourceVersion."
-        ) from None
+        if not asked_after:
+            raise errors.Expired("The resourceVersion for the provided list is too old.") from None
+        # Whoever can do with a list that mixes two states may go on from here.
+        raise errors.Expired(_TOO_OLD, continue_=encode_token(LATEST, asked_after, cache.prefix, None)) from None
     except store.FutureRevision as future:
         raise errors.Timeout(f"Too large resource version: {rev}, current: {future.current}") from None
 
@@ -110,7 +120,7 @@ def decode_token(token: str, prefix: str) -> tuple[int, str, int | None]:
         if (
             not isinstance(rev, int)
             or isinstance(rev, bool)
-            or rev <= 0
+            or (rev <= 0 and rev != LATEST)
             or not isinstance(start, str)
             or not start.isascii()
             or (left is not None and (type(left) is not int or left < 0))
@@ -122,9 +132,12 @@ def decode_token(token: str, prefix: str) -> tuple[int, str, int | None]:
 
 
 def list_body(kind: str, api_version: str, result: ListResult) -> tuple[int, Iterator[bytes]]:
-    """The list as JSON: its length, and pieces of about CHUNK bytes; the items' bytes are joined, not encoded again."""
+    """The list as JSON: its length, and pieces of about CHUNK bytes; the items' bytes are joined, not encoded again.
+
+    `kind` is the list's.
+    """
     head = b'{"kind":%b,"apiVersion":%b,"metadata":%b,"items":[' % (
-        dumps(kind + "List"), dumps(api_version), dumps(result.meta()),
+        dumps(kind), dumps(api_version), dumps(result.meta()),
     )  # fmt: skip
     data = [item.data for item in result.items]
     sizes = list(map(len, data))

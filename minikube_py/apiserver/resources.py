@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from minikube_py.api import errors
-from minikube_py.apiserver import body, negotiate, options, patching
+from minikube_py.api import errors, fields
+from minikube_py.api.names import path_segment
+from minikube_py.apiserver import body, negotiate, options, patching, present
 from minikube_py.apiserver.auth.authorization import Asked, Authorization
 from minikube_py.apiserver.cache import Filter
 from minikube_py.apiserver.catalog import Catalog
 from minikube_py.apiserver.encoding import Object, dumps, loads
-from minikube_py.apiserver.http import JSON, Exchange, warning_headers
+from minikube_py.apiserver.http import Exchange, Headers, warning_headers
+from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.apiserver.paths import Target
 from minikube_py.apiserver.reading import list_body, list_items
 from minikube_py.apiserver.registry import Registry, Request, Result
@@ -48,9 +50,13 @@ class Resources:
             if method == "HEAD":
                 raise errors.MethodNotAllowed("a watch has no end, and an answer to HEAD has nothing else", details={})
             return "watch"
+        if target.watching:
+            raise _not_allowed(exchange)
         if method == "DELETE":
             return "delete" if target.name else "deletecollection"
         verb = VERBS.get(method)
+        if verb is None and method == "OPTIONS" and target.subresource == "proxy":
+            return ""  # upstream has no verb for it, either: only who may do everything may do this
         if verb is None:
             raise errors.MethodNotAllowed(
                 f"the server does not allow the method {method[:16]} on the requested resource"
@@ -60,12 +66,17 @@ class Resources:
     async def serve(self, exchange: Exchange, target: Target) -> None:
         """Answer a request for a resource. Raises api.errors classes for whatever is wrong with it."""
         verb = self.verb(exchange, target)
-        self.authorization.require(
-            exchange.user,
-            Asked(
-                verb, "", target.group, target.version, target.plural, target.subresource, target.namespace, target.name
-            ),
+        name = target.name
+        chosen: tuple[tuple[str, str, str], ...] = ()
+        if exchange.scope["query_string"] and verb in _NARROWED:
+            name, chosen = _narrowed(exchange, verb)
+        namespace = target.namespace
+        if target.plural == "namespaces" and not target.group:
+            namespace = target.name  # a Namespace is in itself: what a role in it allows counts for it
+        asked = Asked(
+            verb, "", target.group, target.version, target.plural, target.subresource, namespace, name, chosen
         )
+        self.authorization.require(exchange.user, asked)
         registry = self.catalog.get(target.group, target.version, target.plural)
         if registry is None or (target.namespace and not registry.kind.resource.namespaced):
             raise errors.NotFound("the server could not find the requested resource", details={})
@@ -82,14 +93,21 @@ class Resources:
     async def _subresource(self, exchange: Exchange, registry: Registry, target: Target, verb: str) -> None:
         kind = registry.kind
         known = next((s for s in kind.subresources if s.name == target.subresource), None)
-        if known is None or not target.name:
-            raise errors.NotFound("the server could not find the requested resource", details={})
         handler = self.special.get((kind.resource.qualified, target.subresource))
+        if (known is None and handler is None) or not target.name:
+            raise errors.NotFound("the server could not find the requested resource", details={})
+        if verb == "get" and kind.resource.qualified == "pods" and target.subresource in _INTERACTIVE:
+            also = Asked("create", "", "", "v1", "pods", target.subresource, target.namespace, target.name)
+            self.authorization.require(exchange.user, also)
         if handler is not None:
             await handler(exchange, registry, target)
             return
-        if verb not in known.verbs or verb not in ("get", "update", "patch"):
+        if known is None or verb not in known.verbs or verb not in ("get", "update", "patch"):
             raise _not_allowed(exchange)
+        if target.subresource == "scale" and kind.scale is not None:
+            from minikube_py.apiserver.subresources.scale import ScaleRegistry  # that package imports this module
+
+            registry = ScaleRegistry(registry)
         await _VERBS[verb](self, exchange, registry, target)
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -101,11 +119,12 @@ class Resources:
 
     async def list(self, exchange: Exchange, registry: Registry, target: Target) -> None:
         kind = registry.kind
-        form = negotiate.form(exchange.header(b"accept"))
-        asked = options.list_options(exchange.query, kind, target.name)
+        form = negotiate.form(exchange.header(b"accept"), yaml=True)
+        asked = options.list_options(exchange.query, kind, target.name, watching=False)
         result = await list_items(self.storage, registry.cache, target.namespace, asked)
         if not form.shape:
-            await exchange.answer_pieces(200, *list_body(kind.resource.kind, kind.resource.api_version, result))
+            pieces = list_body(kind.list_kind, kind.resource.api_version, result)
+            await present.answer_pieces(exchange, 200, *pieces, form, _deprecation(kind))
             return
         version = f"meta.k8s.io/{form.version}"
         rows = [(item.row(kind), item.data) for item in result.items]
@@ -118,12 +137,12 @@ class Resources:
             shown = partial_list_bytes(rows, list_meta=result.meta(), group_version=version)
         else:
             raise errors.NotAcceptable("a list has no form PartialObjectMetadata")
-        await exchange.answer(200, shown)
+        await present.answer(exchange, 200, shown, form, _deprecation(kind))
 
     async def watch(self, exchange: Exchange, registry: Registry, target: Target) -> None:
         kind = registry.kind
         form = negotiate.form(exchange.header(b"accept"))
-        asked = options.list_options(exchange.query, kind, target.name)
+        asked = options.list_options(exchange.query, kind, target.name, watching=True)
         chosen = Filter(target.namespace, asked.name, asked.labels, asked.fields)
         codec = registry.codec
         resource = kind.resource
@@ -209,7 +228,7 @@ class Resources:
         }))  # fmt: skip
 
     async def delete_collection(self, exchange: Exchange, registry: Registry, target: Target) -> None:
-        asked = options.list_options(exchange.query, registry.kind)
+        asked = options.list_options(exchange.query, registry.kind, watching=False)
         how = await self._delete_options(exchange)
         found = await list_items(self.storage, registry.cache, target.namespace, asked)
         shown: list[bytes] = []
@@ -219,12 +238,17 @@ class Resources:
             except errors.NotFound:
                 continue  # somebody else was faster
         resource = registry.kind.resource
-        head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": found.meta()}
+        head = {"kind": registry.kind.list_kind, "apiVersion": resource.api_version, "metadata": found.meta()}
         await exchange.answer(200, dumps(head)[:-1] + b',"items":[' + b",".join(shown) + b"]}")
 
     # -- the steps ----------------------------------------------------------------------------------------------
 
     async def _read(self, exchange: Exchange, registry: Registry, request: Request) -> Object:
+        if registry.kind.custom is not None and body.media_type(exchange.header(b"content-type")) == body.PROTOBUF:
+            raise errors.UnsupportedMediaType(
+                "the body of the request was in an unknown format - accepted media types include: application/json, "
+                "application/yaml"
+            )
         obj, duplicates = await body.read_object(exchange, duplicates=request.options.field_validation != "Ignore")
         request.duplicates.extend(f'duplicate field "{path}"' for path in duplicates)
         body.require_object(obj, registry.kind)
@@ -239,9 +263,9 @@ class Resources:
         return options.delete_options(exchange.query, said)
 
     async def _show(self, exchange: Exchange, registry: Registry, result: Result, form: negotiate.Form) -> None:
-        headers = warning_headers(result.warnings) if result.warnings else ()
+        headers = _deprecation(registry.kind, result.warnings) if result.warnings or registry.kind.deprecated else ()
         if not form.shape:
-            await exchange.answer(result.code, result.data, JSON, headers)
+            await present.answer(exchange, result.code, result.data, form, headers)
             return
         obj = loads(result.data)
         version = f"meta.k8s.io/{form.version}"
@@ -253,7 +277,7 @@ class Resources:
             )  # fmt: skip
         else:
             shown = partial(obj, group_version=version)
-        await exchange.answer(result.code, dumps(shown), JSON, headers)
+        await present.answer(exchange, result.code, dumps(shown), form, headers)
 
 
 RETURN_DELETED = frozenset({"pods", "services", "serviceaccounts"})
@@ -271,10 +295,31 @@ _VERBS: Mapping[str, Callable[[Resources, Exchange, Registry, Target], Awaitable
 }
 
 
+_NARROWED = frozenset({"list", "watch", "deletecollection"})
+_INTERACTIVE = frozenset({"exec", "attach", "portforward"})
+"""WebSockets begin with a GET; who may only read must not get a shell by one, so they take the verb create as well."""
+
+
+def _narrowed(exchange: Exchange, verb: str) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    """What a collection's field selector says to authorizers: the one name that is read, if any, and all of it.
+
+    A selector that cannot be read says nothing here; the request is refused for it once it is allowed.
+    """
+    text = exchange.query.get("fieldSelector", "")
+    if not text:
+        return "", ()
+    try:
+        requirements = fields.parse(text).requirements
+    except errors.BadRequest:
+        return "", ()
+    names = [] if verb == "deletecollection" else [v for f, op, v in requirements if (f, op) == ("metadata.name", "=")]
+    return names[0] if names and not path_segment(names[0]) else "", tuple(requirements)
+
+
 def _form(exchange: Exchange) -> negotiate.Form:
     """How to show one object, settled before anything is written. Raises NotAcceptable, BadRequest."""
     accept = exchange.header(b"accept")
-    form = negotiate.form(accept) if accept else negotiate.PLAIN
+    form = negotiate.form(accept, yaml=True) if accept else negotiate.PLAIN
     if form.shape == "Table":
         _include(exchange)
     elif form.shape == "PartialObjectMetadataList":
@@ -282,7 +327,15 @@ def _form(exchange: Exchange) -> negotiate.Form:
     return form
 
 
+def _deprecation(kind: Kind, warnings: Sequence[str] = ()) -> Headers:
+    """The headers of what there is to warn of: of the kind itself, and of this request."""
+    return warning_headers([kind.deprecated, *warnings] if kind.deprecated else warnings)
+
+
 def _watching(exchange: Exchange) -> bool:
+    target = exchange.target
+    if target is not None and target.watching:
+        return True
     return bool(exchange.scope["query_string"]) and options.flag(exchange.query, "watch")
 
 

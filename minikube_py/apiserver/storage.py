@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from minikube_py.api import errors
 from minikube_py.api.resources import Resource
@@ -38,8 +38,12 @@ def prefix_for(resource: Resource) -> str:
 class Storage:
     """All caches over one store. `run()` keeps them fed; reads before the first load wait for it."""
 
-    def __init__(self, store: Store, kinds: Sequence[Kind], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, kinds: Sequence[Kind], clock: Clock, stale: Callable[[str], bool] = lambda key: False
+    ) -> None:
         self.store = store
+        self.stale = stale
+        """Whether a key's value should be written again even if nothing in it changes (encryption at rest)."""
         self.clock = clock
         self.progress = Progress()
         self.fanout = Fanout(clock)
@@ -73,9 +77,11 @@ class Storage:
             if cache.kind.resource == kind.resource:
                 return cache
         first = caches[0]
-        view = KindCache(
-            kind, first.prefix, ConvertingCodec(kind.resource, first.codec, stored.to_stored, stored.from_stored)
-        )
+        if kind.custom is not None:
+            codec = kind.custom.codec()
+        else:
+            codec = ConvertingCodec(kind.resource, first.codec, stored.to_stored, stored.from_stored)
+        view = KindCache(kind, first.prefix, codec)
         # Without an await: what changes from here on comes through `apply`.
         view.load([Entry(i.key, i.value, i.rev) for i in first.items.values()], self.progress.rev)
         caches.append(view)
@@ -84,10 +90,12 @@ class Storage:
     async def add(self, kind: Kind) -> None:
         """Serve one more stored kind from now on (a custom resource): its cache is loaded on return.
 
-        Raises Unavailable, and nothing is added then.
+        One that is served already is served anew, with another schema; watches of it end. Raises Unavailable, and
+        nothing is added then.
         """
         await self.loaded.wait()
-        cache = KindCache(kind, prefix_for(kind.resource), Codec(kind.resource))
+        codec = kind.custom.codec() if kind.custom is not None else Codec(kind.resource)
+        cache = KindCache(kind, prefix_for(kind.resource), codec)
         while True:
             gaps = self._gaps
             meanwhile = self._loading[cache.prefix] = []
@@ -102,7 +110,10 @@ class Storage:
         for change in meanwhile:
             if change.rev > page.rev:
                 cache.apply(change)
+        before = self._by_prefix.get(cache.prefix, ())
         self._register(cache)
+        for old in before:
+            old.end_watches()
 
     def remove(self, kind: Kind) -> None:
         """Serve a stored kind, in all its versions, no more; watches of it end."""
@@ -172,7 +183,7 @@ class Storage:
         if caches is not None:
             for cache in caches:
                 cache.apply(change)
-        elif prefix in self._loading:
+        if prefix in self._loading:
             self._loading[prefix].append(change)
 
     def _group(self, entries: Sequence[Entry]) -> dict[str, list[Entry]]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
 
 from minikube_py.api.resources import Resource
 from minikube_py.apiserver import body
 from minikube_py.apiserver.auth import reviews
 from minikube_py.apiserver.auth.authorization import Asked, Authorization
+from minikube_py.apiserver.auth.token_review import token_review
+from minikube_py.apiserver.auth.tokens import Tokens
 from minikube_py.apiserver.auth.user import User
+from minikube_py.apiserver.componentstatus import KIND as COMPONENTSTATUS
+from minikube_py.apiserver.componentstatus import ComponentStatuses
 from minikube_py.apiserver.discovery import Virtual
 from minikube_py.apiserver.encoding import Object, dumps
 from minikube_py.apiserver.http import Exchange
@@ -18,7 +23,7 @@ from minikube_py.apiserver.resources import require_verbs
 from minikube_py.apiserver.subresources.binding import Binding
 
 Handler = Callable[[Exchange, Target], Awaitable[None]]
-Answer = Callable[[Object, User, Target], Object]
+Answer = Callable[[Object, User, Target], Object | Awaitable[Object]]
 
 
 def _auth(plural: str, kind: str, *, group: str = "authorization", namespaced: bool = False) -> Resource:
@@ -28,7 +33,7 @@ def _auth(plural: str, kind: str, *, group: str = "authorization", namespaced: b
 BINDINGS = Resource("", "v1", "bindings", "Binding", True, "core/v1.Binding")
 
 
-def _reviews(authorization: Authorization) -> Sequence[tuple[Resource, Answer]]:
+def _reviews(authorization: Authorization, tokens: Tokens) -> Sequence[tuple[Resource, Answer]]:
     allowed, rules = authorization.authorize, authorization.rules
     return (
         (_auth("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
@@ -41,25 +46,39 @@ def _reviews(authorization: Authorization) -> Sequence[tuple[Resource, Answer]]:
          lambda obj, _user, target: reviews.local_subject_access_review(obj, target.namespace, allowed)),
         (_auth("selfsubjectreviews", "SelfSubjectReview", group="authentication"),
          lambda obj, user, _: reviews.self_subject_review(obj, user)),
+        (_auth("tokenreviews", "TokenReview", group="authentication"),
+         lambda obj, _user, _: token_review(obj, tokens)),
     )  # fmt: skip
 
 
 class Virtuals:
     """Finds the handler of a virtual resource; `listed` is what discovery shows of them."""
 
-    def __init__(self, pods: Registry, binding: Binding, authorization: Authorization) -> None:
+    def __init__(
+        self,
+        pods: Registry,
+        binding: Binding,
+        authorization: Authorization,
+        tokens: Tokens,
+        components: ComponentStatuses,
+    ) -> None:
         self._authorization = authorization
         self._pods = pods
         self._binding = binding
+        self._components = components
         self._handlers: dict[tuple[str, str, str], tuple[Resource, Handler]] = {
             ("", "v1", "bindings"): (BINDINGS, self._bind)
         }
-        for resource, answer in _reviews(authorization):
+        for resource, answer in _reviews(authorization, tokens):
             key = (resource.group, resource.version, resource.plural)
             self._handlers[key] = (resource, self._review(resource, answer))
         self.listed = [Virtual(resource, ("create",)) for resource, _ in self._handlers.values()]
+        status = COMPONENTSTATUS
+        self.listed.append(Virtual(status.resource, status.verbs, status.singular, status.short_names))
 
     def find(self, target: Target) -> Handler | None:
+        if target.plural == COMPONENTSTATUS.resource.plural and not target.group and not target.namespace:
+            return self._components.serve
         found = self._handlers.get((target.group, target.version, target.plural))
         if found is None or bool(target.namespace) != found[0].namespaced or target.name:
             return None
@@ -81,6 +100,7 @@ class Virtuals:
             obj, _ = await body.read_object(exchange, duplicates=False)
             body.require_kind(obj, resource.kind, resource.api_version)
             body.check_options(obj, resource.type, resource.kind)
-            await exchange.answer(201, dumps(answer(obj, exchange.user, target)))
+            answered = answer(obj, exchange.user, target)
+            await exchange.answer(201, dumps(await answered if isawaitable(answered) else answered))
 
         return handle

@@ -18,6 +18,8 @@ from minikube_py.store import base as store
 QUEUE_LIMIT = 10_000
 """Events that may wait for one client; a laggard is closed and resumes from its revision."""
 BOOKMARK_SECONDS = 60.0
+LAST_BOOKMARK = 2.0
+"""Seconds before a watch's own end at which a bookmark tells where to resume, as upstream."""
 DEFAULT_TIMEOUT = 1800
 """Seconds after which a watch that named no timeout ends by itself; upstream ends them after 30 to 60 minutes."""
 
@@ -63,6 +65,7 @@ class Watcher:
         unsubscribe = self._cache.subscribe(self._offer)
         leaving = asyncio.create_task(self._left(exchange), name=f"watch {exchange.path} disconnect")
         seconds = self._options.timeout_seconds or DEFAULT_TIMEOUT
+        self._deadline = self._clock.monotonic() + seconds
         self._timer = self._clock.call_later(seconds, self._time_out)
         try:
             await exchange.open_stream(b"application/json")
@@ -192,8 +195,8 @@ class Watcher:
     ) -> None:
         loop = asyncio.get_running_loop()
         self._sent = sent
-        due = self._clock.monotonic() + BOOKMARK_SECONDS
-        ticking = self._clock.call_later(BOOKMARK_SECONDS, self._tick) if self._options.bookmarks else None
+        due = self._next_bookmark()
+        ticking = self._clock.call_later(due - self._clock.monotonic(), self._tick) if self._options.bookmarks else None
 
         def lines_of(events: Iterable[Event]) -> list[bytes]:
             types = ((event, self._type(event)) for event in events if event.rev > self._sent)
@@ -219,8 +222,8 @@ class Watcher:
                     # Nothing of this kind is waiting: everything up to the cache's revision has been sent.
                     self._sent = max(self._sent, self._storage.progress.rev)
                     lines.append(bookmark(self._sent, False))
-                    due = self._clock.monotonic() + BOOKMARK_SECONDS
-                    ticking = self._clock.call_later(BOOKMARK_SECONDS, self._tick)
+                    due = self._next_bookmark()
+                    ticking = self._clock.call_later(due - self._clock.monotonic(), self._tick)
                 if lines:
                     self._send_now = None  # what comes while this is being sent must queue behind it
                     await self._push(exchange, lines[0] if len(lines) == 1 else b"".join(lines))
@@ -233,6 +236,12 @@ class Watcher:
             self._send_now = None
             if ticking is not None:
                 ticking.cancel()
+
+    def _next_bookmark(self) -> float:
+        """When the next one is due: in a minute, or shortly before the end."""
+        now = self._clock.monotonic()
+        last = self._deadline - LAST_BOOKMARK
+        return min(now + BOOKMARK_SECONDS, last) if last > now else now + BOOKMARK_SECONDS
 
     def _tick(self) -> None:
         if self._wake is not None and not self._wake.done():

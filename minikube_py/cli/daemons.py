@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,11 @@ def add_daemons(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     flags.add_common(parser, kubeconfig=False)
     flags.add_pid_file(parser)
     flags.add_listen(parser)
+    flags.add_authorization(parser)
+    flags.add_admission(parser)
     flags.add_storage(parser)
+    flags.add_protection(parser)
+    flags.add_authentication(parser)
     for flag in ("tls-cert-file", "tls-private-key-file", "client-ca-file", "kubelet-certificate-authority",
                  "kubelet-client-certificate", "kubelet-client-key"):  # fmt: skip
         parser.add_argument(f"--{flag}", type=flags.path, default="", metavar="FILE")
@@ -41,6 +45,13 @@ def add_daemons(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--controllers", default="*", metavar="LIST", help="* for all, name, -name; comma-separated")
     parser.add_argument("--root-ca-file", type=flags.path, default="", metavar="FILE",
                         help="published as kube-root-ca.crt in every namespace")  # fmt: skip
+    parser.add_argument("--service-account-private-key-file", type=flags.path, default="", metavar="FILE",
+                        help="signs the tokens of token Secrets (default: DIR's sa.key)")  # fmt: skip
+    parser.add_argument("--cluster-signing-cert-file", type=flags.path, default="", metavar="FILE",
+                        help="the CA that issues what CertificateSigningRequests ask for")  # fmt: skip
+    parser.add_argument("--cluster-signing-key-file", type=flags.path, default="", metavar="FILE", help="its key")
+    parser.add_argument("--cluster-signing-duration", type=flags.seconds, default=365 * 86400.0, metavar="DURATION",
+                        help="how long such a certificate is valid at most")  # fmt: skip
     parser.add_argument("--node-monitor-grace-period", type=flags.seconds, default=40.0, metavar="DURATION")
     parser.set_defaults(daemon=controller_manager)
     parser = commands.add_parser("kubelet", help="runs the Pods of this Node", allow_abbrev=False)
@@ -93,24 +104,12 @@ def api_config(arguments: argparse.Namespace, layout: Layout) -> Config:
     from minikube_py.apiserver.config import Config
     from minikube_py.cli.prepare import split_list
 
-    optional = ("tls_cert_file", "tls_private_key_file", "client_ca_file", "kubelet_certificate_authority",
-                "kubelet_client_certificate", "kubelet_client_key")  # fmt: skip
-    return Config(
-        bind_address=arguments.bind_address,
-        secure_port=arguments.secure_port,
-        advertise_address=arguments.advertise_address,
-        token_auth_file=arguments.token_auth_file,
-        storage_backend=arguments.storage_backend,
-        storage_path=str(layout.database),
-        etcd_servers=split_list(arguments.etcd_servers),
-        etcd_prefix=arguments.etcd_prefix,
-        etcd_cafile=arguments.etcd_cafile,
-        etcd_certfile=arguments.etcd_certfile,
-        etcd_keyfile=arguments.etcd_keyfile,
-        service_cluster_ip_range=arguments.service_cluster_ip_range,
-        service_node_port_range=arguments.service_node_port_range,
-        **{name: getattr(arguments, name) for name in optional if hasattr(arguments, name)},
-    )
+    said = {field.name: getattr(arguments, field.name) for field in fields(Config) if hasattr(arguments, field.name)}
+    for name in ("etcd_servers", "authorization_mode", "authorization_always_allow_paths"):
+        said[name] = split_list(getattr(arguments, name))
+    for name, value in said.items():
+        said[name] = tuple(value) if isinstance(value, list) else value
+    return Config(storage_path=str(layout.database), **said)
 
 
 async def scheduler(arguments: argparse.Namespace, clock: Clock) -> None:
@@ -124,15 +123,24 @@ async def scheduler(arguments: argparse.Namespace, clock: Clock) -> None:
 
 async def controller_manager(arguments: argparse.Namespace, clock: Clock) -> None:
     """Run the controllers until cancelled."""
-    from minikube_py.cli.prepare import split_list
+    from minikube_py.cli.prepare import signing_files, split_list
     from minikube_py.controller_manager.config import ControllerManagerConfig
     from minikube_py.controller_manager.main import run
 
     authority = layout_of(arguments).root / "pki" / "ca.crt"
+    account_key = authority.parent / "sa.key"
+    signing_cert, signing_key = signing_files(
+        authority.parent, arguments.cluster_signing_cert_file, arguments.cluster_signing_key_file
+    )
     config = ControllerManagerConfig(
         controllers=split_list(arguments.controllers),
         leader_elect=arguments.leader_elect,
         root_ca_file=arguments.root_ca_file or (str(authority) if authority.exists() else ""),
+        service_account_private_key_file=arguments.service_account_private_key_file
+        or (str(account_key) if account_key.exists() else ""),
+        cluster_signing_cert_file=signing_cert,
+        cluster_signing_key_file=signing_key,
+        cluster_signing_duration=arguments.cluster_signing_duration,
         node_monitor_grace_period=arguments.node_monitor_grace_period,
     )
     await _connected(arguments, "controller-manager", clock, lambda transport: run(config, clock, transport))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 from minikube_py.cli.layout import PAUSE_IMAGE
 
@@ -40,6 +41,82 @@ def add_storage(parser: Parser) -> None:
         parser.add_argument(f"--etcd-{name}", type=path, default="", metavar="FILE")
 
 
+def add_protection(parser: Parser) -> None:
+    """What is kept secret, what is written down, and how much is served at once."""
+    parser.add_argument("--encryption-provider-config", type=path, default="", metavar="FILE",
+                        help="which resources are kept encrypted, and with which keys")  # fmt: skip
+    parser.add_argument("--audit-policy-file", type=path, default="", metavar="FILE",
+                        help="what is written down of which requests")  # fmt: skip
+    parser.add_argument("--audit-log-path", type=audit_path, default="", metavar="FILE",
+                        help="where to; - is standard output")  # fmt: skip
+    parser.add_argument("--audit-log-maxsize", type=count, default=100, metavar="MB",
+                        help="the size at which the audit log is moved aside")  # fmt: skip
+    parser.add_argument("--audit-log-maxbackup", type=number, default=0, metavar="N",
+                        help="how many old audit logs are kept, 0: all")  # fmt: skip
+    parser.add_argument("--audit-log-maxage", type=number, default=0, metavar="DAYS",
+                        help="how long old audit logs are kept, 0: for ever")  # fmt: skip
+    parser.add_argument("--max-requests-inflight", type=number, default=400, metavar="N",
+                        help="reads answered at once, 0: no limit")  # fmt: skip
+    parser.add_argument("--max-mutating-requests-inflight", type=number, default=200, metavar="N",
+                        help="writes under way at once, 0: no limit")  # fmt: skip
+    parser.add_argument("--event-ttl", type=seconds, default=3600.0, metavar="DURATION",
+                        help="how long Events are kept")  # fmt: skip
+
+
+def add_authentication(parser: Parser) -> None:
+    """Who clients are taken for."""
+    parser.add_argument("--anonymous-auth", type=boolean, default=True, nargs="?", const=True, metavar="BOOL",
+                        help="serve requests without credentials, as system:anonymous")  # fmt: skip
+    parser.add_argument("--enable-bootstrap-token-auth", type=boolean, default=False, nargs="?", const=True,
+                        metavar="BOOL", help="let bootstrap tokens of kube-system identify their users")  # fmt: skip
+    add = parser.add_argument_group("ServiceAccount tokens").add_argument
+    add("--service-account-signing-key-file", type=path, default="", metavar="FILE",
+        help="the private key that signs tokens (default: DIR's)")  # fmt: skip
+    add("--service-account-key-file", type=paths, action=_Strings, default=[], metavar="FILE",
+        help="keys that tokens are verified with, may be given several times (default: DIR's)")  # fmt: skip
+    add("--service-account-issuer", type=word, action=_Strings, metavar="ISSUER",
+        default=["https://kubernetes.default.svc.cluster.local"],
+        help="the issuer of tokens; may be given several times: the others are accepted")  # fmt: skip
+    add("--service-account-jwks-uri", default="", metavar="URL", help="where the issuer's document says its keys are")
+    add("--service-account-max-token-expiration", type=seconds, default=0.0, metavar="DURATION",
+        help="the longest life of a token, 0: any")  # fmt: skip
+    add("--service-account-extend-token-expiration", type=boolean, default=True, nargs="?", const=True, metavar="BOOL",
+        help="let Pods' tokens be good for longer than they say")  # fmt: skip
+    add("--api-audiences", type=words, action=_Strings, default=[], metavar="LIST",
+        help="the audiences of tokens that are meant for this server (default: the issuers)")  # fmt: skip
+    add = parser.add_argument_group("OpenID Connect").add_argument
+    add("--oidc-issuer-url", default="", metavar="URL", help="whose ID tokens identify users")
+    add("--oidc-client-id", default="", metavar="ID", help="the audience that those tokens must have")
+    add("--oidc-username-claim", default="sub", metavar="CLAIM")
+    add("--oidc-username-prefix", default="", metavar="TEXT",
+        help="default: the issuer and #, except for email; -: none")  # fmt: skip
+    add("--oidc-groups-claim", default="", metavar="CLAIM")
+    add("--oidc-groups-prefix", default="", metavar="TEXT")
+    add("--oidc-required-claim", type=word, action=_Strings, default=[], metavar="CLAIM=VALUE")
+    add("--oidc-ca-file", type=path, default="", metavar="FILE", help="the authority of the issuer's certificate")
+    add("--oidc-signing-algs", type=words, action=_Strings, default=["RS256"], metavar="LIST")
+
+
+class _Strings(argparse.Action):
+    """A flag that may be given several times; the first time replaces the default."""
+
+    def __call__(self, parser: Parser, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        known = getattr(namespace, self.dest, self.default)
+        setattr(namespace, self.dest, list(values) if known is self.default else [*known, *values])
+
+
+def word(text: str) -> list[str]:
+    return [text]
+
+
+def words(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def paths(text: str) -> list[str]:
+    return [path(part) for part in words(text)]
+
+
 def add_listen(parser: Parser) -> None:
     """Where the API server listens, and what it hands out."""
     parser.add_argument("--secure-port", type=port, default=6443, metavar="N", help="the HTTPS port")
@@ -51,6 +128,22 @@ def add_listen(parser: Parser) -> None:
     parser.add_argument("--service-node-port-range", type=port_range, default=(30000, 32767), metavar="A-B")
     parser.add_argument("--token-auth-file", type=path, default="", metavar="FILE",
                         help='static bearer tokens: token,user,uid,"groups"')  # fmt: skip
+
+
+def add_authorization(parser: Parser) -> None:
+    """Who may do what."""
+    parser.add_argument("--authorization-mode", type=modes, default="Node,RBAC", metavar="LIST",
+                        help="who decides, in this order: Node, RBAC, AlwaysAllow")  # fmt: skip
+    parser.add_argument("--authorization-always-allow-paths", type=allowed_paths, default="/healthz,/readyz,/livez",
+                        metavar="LIST", help="paths open to everybody; a trailing * is anything")  # fmt: skip
+
+
+def add_admission(parser: Parser) -> None:
+    """What writes have to pass."""
+    for verb, what in (("enable", "admission plugins that must be on; all that are here are"),
+                       ("disable", "admission plugins to leave out")):  # fmt: skip
+        parser.add_argument(f"--{verb}-admission-plugins", type=admission_plugins, action=_Strings, default=[],
+                            metavar="LIST", help=what)  # fmt: skip
 
 
 def add_kubelet(parser: Parser) -> None:
@@ -98,6 +191,39 @@ def port_range(text: str) -> tuple[int, int]:
     return found
 
 
+def modes(text: str) -> str:
+    from minikube_py.apiserver.auth.authorization import check_modes
+
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        check_modes(wanted)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return ",".join(wanted)
+
+
+def allowed_paths(text: str) -> str:
+    from minikube_py.apiserver.auth.authorization import AlwaysAllowPaths
+
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        AlwaysAllowPaths(wanted)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return ",".join(wanted)
+
+
+def admission_plugins(text: str) -> list[str]:
+    from minikube_py.apiserver.admission.names import check
+
+    wanted = words(text)
+    try:
+        check(wanted)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return wanted
+
+
 def address(text: str) -> str:
     if not text:
         return ""
@@ -121,6 +247,14 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def number(text: str) -> int:
+    return 0 if text == "0" else count(text)
+
+
+def audit_path(text: str) -> str:
+    return text if text == "-" else path(text)
 
 
 def path(text: str) -> str:

@@ -45,6 +45,8 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     """The flags of `up`."""
     flags.add_common(parser, kubeconfig=False)
     flags.add_listen(parser)
+    flags.add_authorization(parser)
+    flags.add_admission(parser)
     flags.add_storage(parser)
     flags.add_kubelet(parser)
     parser.add_argument("--single-process", action=argparse.BooleanOptionalAction, default=False,

@@ -63,6 +63,8 @@ def with_own_certificates(config: Config, made: pki.ClusterPki) -> Config:
 
     return replace(
         config,
+        service_account_signing_key_file=chosen(config.service_account_signing_key_file, made.sa_key),
+        service_account_key_file=config.service_account_key_file or (str(made.sa_pub),),
         tls_cert_file=chosen(config.tls_cert_file, made.cert("apiserver")),
         tls_private_key_file=chosen(config.tls_private_key_file, made.key("apiserver")),
         client_ca_file=chosen(config.client_ca_file, made.cert("ca")),
@@ -70,6 +72,18 @@ def with_own_certificates(config: Config, made: pki.ClusterPki) -> Config:
         kubelet_client_certificate=chosen(config.kubelet_client_certificate, made.cert(pki.KUBELET_CLIENT)),
         kubelet_client_key=chosen(config.kubelet_client_key, made.key(pki.KUBELET_CLIENT)),
     )
+
+
+def signing_files(directory: Path, cert: str = "", key: str = "") -> tuple[str, str]:
+    """The certificate and key that sign for the cluster: those named, else DIR's CA where its key is there.
+
+    Raises ValueError when only one of the two is named.
+    """
+    if bool(cert) != bool(key):
+        raise ValueError("--cluster-signing-cert-file and --cluster-signing-key-file go together")
+    if not cert and (directory / "ca.crt").exists() and (directory / "ca.key").exists():
+        return str(directory / "ca.crt"), str(directory / "ca.key")
+    return cert, key
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from minikube_py.apiserver.config import Config
 from minikube_py.cli import daemons, failures, processes, remembered
 from minikube_py.cli.failures import Failed
 from minikube_py.cli.layout import ALL_IN_ONE, DAEMONS, Layout
-from minikube_py.cli.prepare import ensure_files, with_own_certificates
+from minikube_py.cli.prepare import ensure_files, signing_files, with_own_certificates
 from minikube_py.cli.probe import Cluster, check_engine
 from minikube_py.client.transport import AppTransport, Transport
 from minikube_py.daemon.clock import Clock, RealClock
@@ -53,7 +53,13 @@ async def serve(
     remembered.keep(layout, arguments, processes=(ALL_IN_ONE,), node=node.node_name())
     began = clock.now()
     tls = tls_context(config.tls_cert_file, config.tls_private_key_file, config.client_ca_file)
-    authority = ControllerManagerConfig(root_ca_file=config.client_ca_file)
+    signing_cert, signing_key = signing_files(layout.root / "pki")
+    authority = ControllerManagerConfig(
+        root_ca_file=config.client_ca_file,
+        service_account_private_key_file=str(layout.root / "pki" / "sa.key"),
+        cluster_signing_cert_file=signing_cert,
+        cluster_signing_key_file=signing_key,
+    )
     async with named_group() as tasks, start(config, clock, tasks) as api:
 
         def as_user(user: str, *groups: str) -> Transport:

@@ -174,6 +174,10 @@ def command(process: str, arguments: argparse.Namespace) -> list[str]:
         "--etcd-cafile", arguments.etcd_cafile, "--etcd-certfile", arguments.etcd_certfile,
         "--etcd-keyfile", arguments.etcd_keyfile, "--service-cluster-ip-range", arguments.service_cluster_ip_range,
         "--service-node-port-range", f"{low}-{high}", "--token-auth-file", arguments.token_auth_file,
+        "--authorization-mode", arguments.authorization_mode,
+        "--authorization-always-allow-paths", arguments.authorization_always_allow_paths,
+        "--enable-admission-plugins", ",".join(arguments.enable_admission_plugins),
+        "--disable-admission-plugins", ",".join(arguments.disable_admission_plugins),
     ]  # fmt: skip
     node = [
         "--container-runtime", arguments.container_runtime,

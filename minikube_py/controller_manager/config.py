@@ -27,6 +27,10 @@ class ControllerManagerConfig:
     node_eviction_rate: float = 0.1
     terminated_pod_gc_threshold: int = 12500
     root_ca_file: str = ""
+    service_account_private_key_file: str = ""
+    cluster_signing_cert_file: str = ""
+    cluster_signing_key_file: str = ""
+    cluster_signing_duration: float = 365 * 86400.0
     concurrent_namespace_syncs: int = 10
     concurrent_gc_syncs: int = 20
 

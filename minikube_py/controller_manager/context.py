@@ -50,19 +50,22 @@ class Context:
         self.config = config
         self.controllers: list[Controller] = []
         self.tasks: list[Callable[[], Awaitable[object]]] = []
-        self._informers: dict[tuple[Resource, str], Informer[Object]] = {}
+        self._informers: dict[tuple[Resource, str, str], Informer[Object]] = {}
 
     @property
     def informers(self) -> list[Informer[Object]]:
         """Every informer that was asked for."""
         return list(self._informers.values())
 
-    def informer(self, resource: Resource, namespace: str = "") -> Informer[Object]:
+    def informer(self, resource: Resource, namespace: str = "", *, field_selector: str = "") -> Informer[Object]:
         """The shared cache of a resource; its objects lack managedFields, which no controller reads."""
-        found = self._informers.get((resource, namespace))
+        found = self._informers.get((resource, namespace, field_selector))
         if found is None:
-            found = Informer(self.client, resource, clock=self.clock, namespace=namespace, transform=_slim)
-            self._informers[(resource, namespace)] = found
+            found = Informer(
+                self.client, resource, clock=self.clock, namespace=namespace, field_selector=field_selector,
+                transform=_slim,
+            )  # fmt: skip
+            self._informers[(resource, namespace, field_selector)] = found
         return found
 
     def controller(self, name: str, reconcile: Reconcile, *, workers: int = 1) -> Controller:

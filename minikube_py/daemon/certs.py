@@ -91,7 +91,7 @@ def issue(
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(_authority_key_id(authority), critical=False)
+        .add_extension(authority_key_id(authority), critical=False)
     )
     if sans.names or sans.ips:
         general: list[x509.GeneralName] = [x509.DNSName(name) for name in sans.names]
@@ -168,7 +168,8 @@ def common_name_of(cert: x509.Certificate) -> str:
     return str(found[0].value) if found else ""
 
 
-def _authority_key_id(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+def authority_key_id(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The extension by which a certificate names the key that signed it."""
     from cryptography import x509
 
     try:

@@ -1,6 +1,6 @@
 """Logging as a fixed sentence plus fields: text lines for people, JSON lines for machines, over stdlib logging.
 
-    2026-11-22T22:00:00.000Z INFO  kubelet: container started  pod=default/a container=web
+2026-11-22T22:00:00.000Z INFO  kubelet: container started  pod=default/a container=web
 """
 
 from __future__ import annotations

@@ -103,9 +103,7 @@ def _running(
     out["ready"] = started and ready and not (health is not None and health.failed)
 
 
-def _will_restart(
-    pod: Object, spec: Object, last: Container, local: Local, now: datetime, *, init: bool
-) -> bool:
+def _will_restart(pod: Object, spec: Object, last: Container, local: Local, now: datetime, *, init: bool) -> bool:
     if podspec.is_deleting(pod) or podspec.is_terminal(pod) or local.gone or local.rejected:
         return False
     if past_deadline(pod, now):

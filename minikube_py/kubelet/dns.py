@@ -68,9 +68,7 @@ def hosts_file(pod: Object, ip: str, cluster_domain: str, host_text: str = "") -
     return "\n".join(lines) + "\n"
 
 
-def resolver(
-    pod: Object, cluster_dns: Sequence[str], cluster_domain: str, host: Resolver
-) -> tuple[Resolver, str]:
+def resolver(pod: Object, cluster_dns: Sequence[str], cluster_domain: str, host: Resolver) -> tuple[Resolver, str]:
     """The Pod's resolver by dnsPolicy and dnsConfig, and a warning where the policy could not be followed.
 
     An empty Resolver leaves the engine's default, which is the host's.

@@ -74,9 +74,7 @@ class Handlers:
         try:
             status, body = await self._clock.wait_for(self._net.http_get(url, headers), timeout)
         except TimeoutError:
-            return False, (
-                f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
-            )
+            return False, (f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)')
         except OSError as e:
             return False, f'Get "{url}": {e}'
         if 200 <= status < 400:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from minikube_py.kubelet.pods import PodManager
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.reporter import StatusReporter
+from minikube_py.kubelet.state import current_sandbox
 from minikube_py.kubelet.steps import Entry
 
 
@@ -24,6 +25,12 @@ class PodLookup:
     def get(self, namespace: str, name: str) -> Object | None:
         entry = self._entry(namespace, name)
         return self._shown(entry.pod) if entry is not None and entry.pod is not None else None
+
+    def sandbox_id(self, namespace: str, name: str) -> str | None:
+        """The sandbox that the Pod runs in; None where it has none that works."""
+        entry = self._entry(namespace, name)
+        sandbox = current_sandbox(entry.view) if entry is not None else None
+        return sandbox.id if sandbox is not None else None
 
     def container_id(self, namespace: str, name: str, container: str, *, previous: bool = False) -> str | None:
         """The newest attempt that was started, or the one before it; None where there is none."""

@@ -129,9 +129,7 @@ class NodeManager:
             return False, f"container runtime is down: {e}", []
         except RuntimeFault as e:
             return False, f"container runtime is in trouble: {e}", []
-        listed = [
-            {"names": [*i.digests, *i.tags][:5], "sizeBytes": i.size} for i in images if i.tags or i.digests
-        ]
+        listed = [{"names": [*i.digests, *i.tags][:5], "sizeBytes": i.size} for i in images if i.tags or i.digests]
         return True, "", listed[: self._config.node_status_max_images]
 
     async def _register(self, ready: bool, why: str) -> None:
@@ -173,9 +171,7 @@ class NodeManager:
             "kubernetes.io/os": "linux",
         }
 
-    def _status(
-        self, ready: bool, why: str, images: list[dict[str, Any]], before: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _status(self, ready: bool, why: str, images: list[dict[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
         wanted = machine.pressures(self._config.root_dir)
         conditions = [self._condition(kind, *wanted[kind], before) for kind in wanted]
         reason = "KubeletReady" if ready else "KubeletNotReady"
@@ -197,9 +193,7 @@ class NodeManager:
             out["images"] = images
         return out
 
-    def _condition(
-        self, kind: str, true: bool, reason: str, message: str, before: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _condition(self, kind: str, true: bool, reason: str, message: str, before: Mapping[str, Any]) -> dict[str, Any]:
         now = format_time(self._clock.now())
         status = "True" if true else "False"
         known = next((c for c in before.get("conditions") or () if c["type"] == kind), None)

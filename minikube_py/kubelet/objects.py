@@ -1,4 +1,4 @@
-"""ConfigMaps, Secrets and ServiceAccounts, read from the API server at the moment when they are needed."""
+"""ConfigMaps, Secrets, ServiceAccounts and their tokens, from the API server at the moment when they are needed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from minikube_py.api import errors
 from minikube_py.api.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from minikube_py.client.rest import Client
 from minikube_py.kubelet.podspec import Object
+from minikube_py.kubelet.tokens import PodTokens
 
 
 class ApiObjects:
@@ -13,6 +14,7 @@ class ApiObjects:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.tokens = PodTokens(client)
 
     async def configmap(self, namespace: str, name: str) -> Object | None:
         try:

@@ -420,4 +420,3 @@ def _settled(pod: Object) -> bool:
     known = pod.get("status") or {}
     lists = (known.get("initContainerStatuses") or (), known.get("containerStatuses") or ())
     return not any("running" in (one.get("state") or {}) for each in lists for one in each)
-

@@ -1,4 +1,4 @@
-"""The kubelet's HTTPS server, under the real kubelet's paths: logs, exec, attach, pods, health, metrics.
+"""The kubelet's HTTPS server, under the real kubelet's paths: logs, exec, port forwarding, pods, health, metrics.
 
 Only the API server may ask: a client certificate of the cluster's CA is required, and it must be the API server's
 or an administrator's.
@@ -24,6 +24,7 @@ from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
 from minikube_py.daemon.health import Health
 from minikube_py.daemon.metrics import CONTENT_TYPE, Registry
+from minikube_py.kubelet import portforward
 from minikube_py.kubelet.config import KubeletConfig
 from minikube_py.kubelet.runtime.base import EngineUnavailable, LogOptions, NotFound, Runtime, RuntimeFault
 from minikube_py.kubelet.streams import choose_subprotocol, serve_session, stream_options
@@ -49,6 +50,10 @@ class Pods(Protocol):
         ...
 
     def get(self, namespace: str, name: str) -> Object | None: ...
+
+    def sandbox_id(self, namespace: str, name: str) -> str | None:
+        """The engine's id of the sandbox that the Pod runs in."""
+        ...
 
     def container_id(self, namespace: str, name: str, container: str, *, previous: bool = False) -> str | None:
         """The engine's id of the container's newest attempt that was started, or of the one before it."""
@@ -103,6 +108,8 @@ class KubeletApp:
                 await self._logs(receive, send, (namespace, pod, container), query)
             case [("exec" | "attach") as verb, namespace, pod, container]:
                 await self._stream(scope, receive, send, verb, (namespace, pod, container), query)
+            case ["portForward", namespace, pod]:
+                await self._forward(scope, receive, send, (namespace, pod), query)
             case _:
                 raise errors.NotFound("the kubelet does not serve this path")
 
@@ -168,6 +175,23 @@ class KubeletApp:
         else:
             session = await self._runtime.attach(container_id, stdin=options.stdin, tty=options.tty)
         await serve_session(receive, send, session, options, subprotocol, exec_=verb == "exec")
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send, target: tuple[str, str], query: Query) -> None:
+        namespace, name = target
+        if self._pods.get(namespace, name) is None:
+            raise errors.not_found("", "pods", name)
+        sandbox_id = self._pods.sandbox_id(namespace, name)
+        if sandbox_id is None:
+            raise errors.BadRequest(f'unable to forward port because pod "{name}" is not running')
+        ports = portforward.ports_of(query)
+        if scope["type"] != "websocket":
+            raise errors.BadRequest("Upgrade request required: port forwarding is a WebSocket stream")
+        subprotocol = portforward.choose_subprotocol(scope["subprotocols"])
+
+        async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            return await self._runtime.dial(sandbox_id, port)
+
+        await portforward.serve(receive, send, subprotocol, ports, dial, f"{namespace}/{name}")
 
 
 def _container_names(pod: Object) -> set[str]:
@@ -246,7 +270,7 @@ def _authorize(scope: Scope) -> None:
     peer = (scope.get("state") or {}).get("peer") or {}
     if peer.get("user") != API_SERVER and not ADMIN_GROUPS.intersection(peer.get("groups", ())):
         user = peer.get("user") or "system:anonymous"
-        raise errors.Forbidden(f'Forbidden (user={user}, verb={scope.get("method", "GET").lower()}, resource=nodes)')
+        raise errors.Forbidden(f"Forbidden (user={user}, verb={scope.get('method', 'GET').lower()}, resource=nodes)")
 
 
 def tls_context(config: KubeletConfig) -> ssl.SSLContext:

@@ -18,9 +18,7 @@ def pod_ref(pod: Object) -> PodRef:
     return PodRef(meta["namespace"], meta["name"], meta["uid"])
 
 
-def sandbox_config(
-    pod: Object, attempt: int, config: KubeletConfig, resolver: dns.Resolver
-) -> SandboxConfig:
+def sandbox_config(pod: Object, attempt: int, config: KubeletConfig, resolver: dns.Resolver) -> SandboxConfig:
     """The sandbox of the Pod. Raises ValueError for a host name that does not fit."""
     spec = pod["spec"]
     host_network = bool(spec.get("hostNetwork"))

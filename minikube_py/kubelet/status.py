@@ -82,9 +82,7 @@ def _by_name(previous: Mapping[str, Any]) -> dict[str, Any]:
     return {one["name"]: one for each in lists for one in each}
 
 
-def _addresses(
-    out: dict[str, Any], pod: Object, view: View, previous: Mapping[str, Any], node: NodeFacts
-) -> None:
+def _addresses(out: dict[str, Any], pod: Object, view: View, previous: Mapping[str, Any], node: NodeFacts) -> None:
     if node.host_ip:
         out["hostIP"] = node.host_ip
         out["hostIPs"] = [{"ip": ip} for ip in (node.host_ips or (node.host_ip,))]

@@ -186,9 +186,7 @@ class Steps:
     async def _run_sandbox(self, entry: Entry, action: RunSandbox) -> None:
         pod = _pod(entry)
         if action.replaces:
-            self.event(
-                entry, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
-            )
+            self.event(entry, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         host = _host_resolver(self._config.resolv_conf)
         resolver, warning = dns.resolver(pod, self._config.cluster_dns, self._config.cluster_domain, host)
         if warning and "MissingClusterDNS" not in entry.said:
@@ -301,9 +299,7 @@ class Steps:
             return False
         target = Target(spec, action.id, self.pod_ip(entry.view))
         try:
-            worked, said = await self._clock.wait_for(
-                self._handlers.run(hook, target, action.grace), action.grace
-            )
+            worked, said = await self._clock.wait_for(self._handlers.run(hook, target, action.grace), action.grace)
         except TimeoutError:
             worked, said = False, f"preStop hook did not complete within {action.grace:g} seconds"
         except EngineUnavailable:

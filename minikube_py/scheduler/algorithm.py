@@ -94,9 +94,7 @@ def decide(
     return Chosen(best(pod, feasible, cluster, profile, tie_break).name, seen)
 
 
-def best(
-    pod: PodInfo, nodes: Sequence[NodeInfo], cluster: Cluster, profile: Profile, tie_break: TieBreak
-) -> NodeInfo:
+def best(pod: PodInfo, nodes: Sequence[NodeInfo], cluster: Cluster, profile: Profile, tie_break: TieBreak) -> NodeInfo:
     """The Node with the highest weighted sum of scores."""
     if len(nodes) == 1:
         return nodes[0]

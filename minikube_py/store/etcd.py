@@ -265,11 +265,10 @@ class EtcdStore:
         await self._cluster.close()
 
     def _full(self, key: str) -> bytes:
-        # Latin-1, because the end of a range may be the first character behind ASCII.
-        return self._prefix + key.encode("latin-1")
+        return self._prefix + key.encode()
 
     def _entry(self, kv: Any) -> Entry:
-        return Entry(kv.key[len(self._prefix) :].decode("latin-1"), kv.value, kv.mod_revision)
+        return Entry(kv.key[len(self._prefix) :].decode(), kv.value, kv.mod_revision)
 
     def _mismatch(self, key: str, answer: Any) -> NotFound | Conflict:
         found = answer.responses[0].response_range.kvs

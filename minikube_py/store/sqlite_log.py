@@ -123,9 +123,7 @@ class Log:
     def due(self, now: int, limit: int) -> list[Write]:
         """The deletions to do for deadlines up to `now` (ms of wall time), the oldest first."""
         query = "SELECT key, rev FROM log WHERE deadline <= ? ORDER BY deadline LIMIT ?"
-        return [
-            Write(key, None, at=rev, expiry=True) for key, rev in self._db.execute(query, (now, limit)).fetchall()
-        ]
+        return [Write(key, None, at=rev, expiry=True) for key, rev in self._db.execute(query, (now, limit)).fetchall()]
 
     def next_deadline(self, after: int = 0) -> int | None:
         """The earliest deadline greater than `after`, in ms; it may belong to a write that has been replaced since."""

@@ -79,9 +79,7 @@ def read_list(reader: sqlite3.Connection, first: str, end: str, at: int, limit: 
         batch.adapt(len(keys), len(joined or b""))
 
 
-def read_history(
-    reader: sqlite3.Connection, after: int, up_to: int, first: str, end: str
-) -> tuple[list[Change], int]:
+def read_history(reader: sqlite3.Connection, after: int, up_to: int, first: str, end: str) -> tuple[list[Change], int]:
     """Some of the writes in (after, up_to] to keys in [first, end), and the revision that they reach."""
     changes: list[Change] = []
     batch = _Batch()

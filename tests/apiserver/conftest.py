@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -14,6 +14,9 @@ import pytest
 from minikube_py.client.transport import AppTransport
 from minikube_py.daemon.clock import settle
 from tests.fakes.cluster import Cluster, cluster
+
+if TYPE_CHECKING:
+    from tests.apiserver.fuzzing import Server
 
 Object = dict[str, Any]
 
@@ -145,3 +148,12 @@ class RawExchange:
 async def api() -> AsyncIterator[Api]:
     async with cluster() as made:
         yield Api(made)
+
+
+@pytest.fixture(scope="module")
+def fuzzed() -> Iterator[Server]:
+    """A server that all the random cases of a file share."""
+    from tests.apiserver.fuzzing import serving
+
+    with serving() as one:
+        yield one

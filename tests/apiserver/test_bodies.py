@@ -97,7 +97,8 @@ async def warnings(api: Api, raw: bytes, media: str, query: str = "") -> list[st
     """The warnings of a POST that is taken; an answer has one header for each."""
     scope = {
         "type": "http", "method": "POST", "path": CONFIGMAPS, "query_string": query.encode(),
-        "headers": [(b"content-type", media.encode())], "state": {"peer": {"user": "admin", "groups": ()}},
+        "headers": [(b"content-type", media.encode())],
+        "state": {"peer": {"user": "admin", "groups": ("system:masters",)}},
     }  # fmt: skip
     exchange = RawExchange(part(raw, False))
     await api.cluster.server.app(scope, exchange.receive, exchange.send)
@@ -264,7 +265,7 @@ async def test_content_length_is_not_believed(api: Api, length: bytes, messages:
     scope = {
         "type": "http", "method": "POST", "path": CONFIGMAPS, "query_string": b"", "headers": [
             (b"content-type", b"application/json"), (b"content-length", length),
-        ], "state": {"peer": {"user": "admin", "groups": ()}},
+        ], "state": {"peer": {"user": "admin", "groups": ("system:masters",)}},
     }  # fmt: skip
     exchange = RawExchange(*messages)
     await api.cluster.server.app(scope, exchange.receive, exchange.send)

@@ -56,16 +56,14 @@ class Server:
             assert (status["kind"], status["code"]) == ("Status", answer.status) and status["message"]
         return answer
 
-    async def _ask(
-        self, method: str, path: str, query: str, body: Any, media: str, headers: dict[str, str]
-    ) -> Answer:
+    async def _ask(self, method: str, path: str, query: str, body: Any, media: str, headers: dict[str, str]) -> Answer:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         pairs = [(k.replace("_", "-").encode(), v.encode("utf-8", "replace")) for k, v in headers.items()]
         scope = {
             "type": "http", "method": method, "path": path, "raw_path": quote(path).encode(),
             "query_string": query.encode("latin-1", "replace"), "http_version": "1.1", "root_path": "",
             "scheme": "https", "headers": [(b"content-type", media.encode("utf-8", "replace")), *pairs],
-            "server": ("s", 1), "client": ("c", 1), "state": {"peer": {"user": "admin", "groups": ()}},
+            "server": ("s", 1), "client": ("c", 1), "state": {"peer": {"user": "admin", "groups": ("system:masters",)}},
         }  # fmt: skip
         exchange = RawExchange({"type": "http.request", "body": sent, "more_body": False})
         asking = asyncio.ensure_future(self.api.cluster.server.app(scope, exchange.receive, exchange.send))

@@ -133,9 +133,7 @@ class ClientContract:
         selector = "suite=watch"
 
         async def watch() -> None:
-            async with client.watch(
-                CONFIGMAPS, "default", resource_version=start, label_selector=selector
-            ) as events:
+            async with client.watch(CONFIGMAPS, "default", resource_version=start, label_selector=selector) as events:
                 async for event in events:
                     if event.type != "BOOKMARK":
                         metadata = event.object["metadata"]

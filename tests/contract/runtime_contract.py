@@ -104,6 +104,18 @@ class RuntimeContract:
         one, two = await harness.sandbox("one"), await harness.sandbox("two")
         assert one.ip != two.ip
 
+    async def test_dialling_where_nobody_listens(self, harness: Harness) -> None:
+        made = await harness.sandbox()
+        with pytest.raises(ConnectionRefusedError, match="connect: connection refused"):
+            await harness.runtime.dial(made.id, 9)
+        with pytest.raises(base.NotFound):
+            await harness.other().dial(made.id, 9)
+        await harness.runtime.stop_sandbox(made.id)
+        with pytest.raises(base.NotFound):
+            await harness.runtime.dial(made.id, 9)
+        with pytest.raises(base.NotFound):
+            await harness.runtime.dial("0" * 64, 9)
+
     async def test_a_sandbox_on_the_hosts_network_has_no_address(self, harness: Harness) -> None:
         made = await harness.sandbox(host_network=True)
         assert made.ready and made.ip == "" and made.host_network

@@ -172,8 +172,11 @@ class StoreContract:
     async def test_what_no_store_takes_is_refused(self, store: Store) -> None:
         with pytest.raises(ValueError, match="key"):
             await store.create("", b"")
-        with pytest.raises(ValueError, match="ASCII"):
-            await store.create("kéy", b"")
+        for key, said in (("é", "ASCII"), ("k\0", "NUL"), ("k\ud800", "surrogates")):
+            with pytest.raises(ValueError, match=said):
+                await store.create(key, b"")
+            with pytest.raises(ValueError, match=said):
+                await store.list("", after_key=key)
         with pytest.raises(ValueError, match="TTL"):
             await store.create("a", b"", ttl=-1)
         with pytest.raises(TypeError, match="bytes"):
@@ -183,6 +186,19 @@ class StoreContract:
         with pytest.raises(ValueError, match="ASCII"):
             store.watch("é", after=0)
         assert (await store.list("")).entries == []
+
+    async def test_keys_may_have_any_characters(self, store: Store) -> None:
+        keys = ["/a", "/a\x7f", "/aé", "/aé/b", "/a\u4e2d", "/a\uffff", "/a\U0001f600", "/b"]
+        for key in reversed(keys):
+            await store.create(key, key.encode())
+        assert [e.key for e in (await store.list("")).entries] == keys
+        assert [e.key for e in (await store.list("/a")).entries] == keys[:-1]
+        assert [e.key for e in (await store.list("/", after_key="/aé", limit=3)).entries] == keys[3:6]
+        one = await store.get("/a\U0001f600")
+        changed = await store.update(one.key, b"2", at=one.rev)
+        async with store.watch("/a", after=changed.rev) as watch:
+            await store.delete(one.key, at=changed.rev)
+            assert [(c.old and c.old.key, c.new) for c in await take(watch, 1)] == [(one.key, None)]
 
     async def test_concurrent_writers_of_one_key_are_put_in_order(self, store: Store) -> None:
         one = await store.create("a", b"0")

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from minikube_py.apiserver.encryption.providers import AESGCM, Identity, Keeper
+from minikube_py.apiserver.encryption.store import EncryptedStore
 from minikube_py.daemon.clock import RealClock, VirtualClock
 from minikube_py.store.base import Change, Compacted, Conflict, Entry, Exists, FutureRevision, NotFound, Store
 from minikube_py.store.open import open_store
@@ -50,6 +52,20 @@ class TestSqlite(StoreContract):
     async def world(self, tmp_path: Path) -> AsyncIterator[World]:
         clock = VirtualClock()
         store = await open_store("sqlite", clock=clock, path=str(tmp_path / "store.db"))
+        yield World(store, clock.advance, (16 << 20) + 1)
+        await store.close()
+
+
+class TestEncrypted(StoreContract):
+    """What keeps values encrypted is a store like any other."""
+
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[World]:
+        clock = VirtualClock()
+        keeper = Keeper([AESGCM("one", bytes(32)), Identity()])
+        inner = await open_store("memory", clock=clock)
+        store = EncryptedStore(inner, lambda key: keeper)
+        store._feed = inner._feed  # type: ignore[attr-defined]
         yield World(store, clock.advance, (16 << 20) + 1)
         await store.close()
 

@@ -34,6 +34,9 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
     name = f"{words[:50]}-{next(_numbers)}"
     made = cluster.kubectl(KUBECTLS[-1], "create", "namespace", name)
     assert made.code == 0, str(made)
+    # Pods are refused before the namespace has its ServiceAccount.
+    account = cluster.kubectl(KUBECTLS[-1], "wait", "--for=create", "serviceaccount/default", "-n", name)
+    assert account.code == 0, str(account)
     yield name
     cluster.kubectl(KUBECTLS[-1], "delete", "namespace", name, "--wait=false", "--ignore-not-found")
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from minikube_py.api import errors
 from minikube_py.api.meta import Object
-from minikube_py.api.resources import NODES, PODS, Resource
+from minikube_py.api.resources import NODES, PODS, SERVICEACCOUNTS, Resource
+from minikube_py.api.taints import NOT_READY
 from minikube_py.apiserver.config import Config
 from minikube_py.apiserver.main import APIServer, start
 from minikube_py.client.rest import Client
 from minikube_py.client.transport import AppTransport, Response
+from minikube_py.daemon.certs import key_pem, new_key
 from minikube_py.daemon.clock import VirtualClock, settle
 from minikube_py.daemon.run import named_group
 from minikube_py.store.memory import MemoryStore
@@ -88,7 +96,12 @@ class Cluster:
         status: Object = {"capacity": capacity, "allocatable": capacity}
         if ready:
             status["conditions"] = [{"type": "Ready", "status": ready, "reason": "KubeletReady", "message": "ready"}]
-        return await self.client.update(NODES, {**made, "status": status}, subresource="status")
+        made = await self.client.update(NODES, {**made, "status": status}, subresource="status")
+        if ready == "True":  # what the node lifecycle controller does, where one runs
+            taints = [t for t in made["spec"].get("taints") or () if t["key"] != NOT_READY]
+            patch = {"spec": {"taints": taints or None}}
+            made = await self.client.patch(NODES, name, "", patch, type="merge")
+        return made
 
     async def add_pod(self, name: str, *, namespace: str = "default", cpu: str = "", **spec: Any) -> Object:
         """A Pod with one container; `cpu` is its request."""
@@ -98,6 +111,12 @@ class Cluster:
         metadata = {"namespace": namespace, "name": name, **spec.pop("metadata", {})}
         spec = {"containers": [container], **spec}
         return await self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+    async def add_account(self, name: str, namespace: str = "default", **more: Any) -> Object:
+        """A ServiceAccount, which a controller makes of itself where one runs."""
+        metadata = {"namespace": namespace, "name": name}
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, **more}
+        return await self.client.create(SERVICEACCOUNTS, account)
 
     async def node_of(self, name: str, namespace: str = "default") -> str:
         """The Node of a Pod; empty while it has none."""
@@ -125,15 +144,33 @@ async def _call(daemon: Callable[[], Awaitable[Any]]) -> Any:
     return await daemon()
 
 
+@cache
+def signing_key() -> str:
+    """A file with the key that signs the tokens of all clusters of this process."""
+    directory = tempfile.mkdtemp(prefix="minikube-py-sa-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = Path(directory) / "sa.key"
+    path.write_bytes(key_pem(new_key()))
+    return str(path)
+
+
 @asynccontextmanager
-async def cluster() -> AsyncIterator[Cluster]:
-    """A fresh cluster without Nodes."""
+async def cluster(config: Config | None = None) -> AsyncIterator[Cluster]:
+    """A fresh cluster without Nodes; `config` is the API server's.
+
+    Its one ServiceAccount is the namespace default's, whose token is not mounted: a test that wants that makes its own.
+    """
+    config = config or Config(storage_backend="memory")
+    if not config.service_account_signing_key_file:
+        config = replace(config, service_account_signing_key_file=signing_key())
     clock = VirtualClock()
     store = MemoryStore(clock)
-    async with named_group() as tasks, start(Config(storage_backend="memory"), clock, tasks, store) as server:
+    async with named_group() as tasks, start(config, clock, tasks, store) as server:
         made = Cluster(server, clock)
         # The server loads its discovery in a thread when first asked, and virtual time waits for no thread.
         await made.client.raw("GET", "/apis")
+        await made.add_account("default", automountServiceAccountToken=False)
+        made.requests.clear()
         try:
             yield made
         finally:

@@ -74,7 +74,7 @@ class World:
         """Start a kubelet and let it do all that needs no time."""
         runtime = runtime or FakeRuntime(self.clock, instance="k", engine=self.engine)
         user = f"system:node:{NODE}"
-        transport = transport or self.api.transport(user, ("system:nodes", "system:masters"))
+        transport = transport or self.api.transport(user, ("system:nodes",))
         self.kubelet = Kubelet(
             self.config(**config), self.clock, transport, runtime, mounter=PlainMounter(), net=self.net, offload=inline
         )
@@ -163,5 +163,3 @@ async def world(root: Path) -> AsyncIterator[World]:
             yield made
         finally:
             await made.engine.close()
-
-

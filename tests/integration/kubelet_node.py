@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from minikube_py.api import errors
-from minikube_py.api.resources import PODS
+from minikube_py.api.resources import PODS, SERVICEACCOUNTS
 from minikube_py.apiserver.config import Config
 from minikube_py.apiserver.main import start
 from minikube_py.client.rest import Client
@@ -62,9 +62,7 @@ class Node:
             "dnsPolicy": "Default", **spec,
         }  # fmt: skip
         metadata = {"namespace": "default", "name": name}
-        return await self.client.create(
-            PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}
-        )
+        return await self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body})
 
     async def status(self, name: str) -> dict[str, Any]:
         found = await self.client.get(PODS, name, "default")
@@ -119,6 +117,13 @@ async def eventually(check: Callable[[], Awaitable[Any]], what: str, seconds: fl
     pytest.fail(f"not within {seconds} s: {what}")
 
 
+ACCOUNT = {
+    "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "default", "name": "default"},
+    "automountServiceAccountToken": False,
+}  # fmt: skip
+"""What the controller manager would make, which is not there; nothing is mounted for it."""
+
+
 @asynccontextmanager
 async def running_node(tmp_path: Path) -> AsyncIterator[Node]:
     """A cluster of one node, cleaned up at the end."""
@@ -127,6 +132,7 @@ async def running_node(tmp_path: Path) -> AsyncIterator[Node]:
     settings = Config(storage_backend="memory")
     async with named_group() as tasks, start(settings, clock, tasks, MemoryStore(clock)) as server:
         made = Node(server.app, tmp_path)
+        await made.client.create(SERVICEACCOUNTS, ACCOUNT)
         await made.start()
         try:
             yield made

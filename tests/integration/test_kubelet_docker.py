@@ -40,8 +40,9 @@ async def test_two_containers_share_a_host_path(node: Node, tmp_path: Path) -> N
     await node.pod(
         "web",
         {"name": "serve", "image": WEB, "volumeMounts": [{"name": "shared", "mountPath": "/usr/share/nginx/html"}]},
-        shell("write", f"echo hello > /www/index.html; {FOREVER}",
-              volumeMounts=[{"name": "shared", "mountPath": "/www"}]),
+        shell(
+            "write", f"echo hello > /www/index.html; {FOREVER}", volumeMounts=[{"name": "shared", "mountPath": "/www"}]
+        ),
         volumes=[{"name": "shared", "hostPath": {"path": str(tmp_path / "shared"), "type": "DirectoryOrCreate"}}],
     )
     status = await node.phase("web", "Running")

@@ -102,7 +102,10 @@ async def test_a_private_image_with_the_pods_secret(node: Node, shop: Registry) 
 async def test_the_service_accounts_secret_and_a_digest(node: Node, shop: Registry) -> None:
     image = shop.digest(shop.push("team/tool:1"))
     await pull_secret(node, shop, "mine")
-    account = {"metadata": {"namespace": "default", "name": "builder"}, "imagePullSecrets": [{"name": "mine"}]}
+    account = {
+        "metadata": {"namespace": "default", "name": "builder"}, "imagePullSecrets": [{"name": "mine"}],
+        "automountServiceAccountToken": False,
+    }  # fmt: skip
     await node.client.create(SERVICEACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", **account})
     await pod(node, "p", image, serviceAccountName="builder")
     await node.phase("p", "Running")

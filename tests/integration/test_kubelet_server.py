@@ -31,10 +31,12 @@ from minikube_py.kubelet.config import KubeletConfig
 from minikube_py.kubelet.runtime.base import ContainerConfig, LogOptions, PodRef, Runtime, SandboxConfig
 from minikube_py.kubelet.runtime.docker import DockerRuntime
 from minikube_py.kubelet.runtime.fake import FakeRuntime
+from tests.fakes.spdy import FIN, SpdyClient
 from tests.images import BUSYBOX, need_docker
 
 Object = dict[str, Any]
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+SPDY = "SPDY/3.1+portforward.k8s.io"
 REF = PodRef("default", "web", "uid-web")
 
 
@@ -51,12 +53,16 @@ def pod(*containers: str, **extra: Any) -> Object:
 class _Pods:
     pod: Object
     ids: dict[tuple[str, bool], str] = field(default_factory=dict)
+    sandbox: str | None = None
 
     def all(self) -> Sequence[Object]:
         return [self.pod]
 
     def get(self, namespace: str, name: str) -> Object | None:
         return self.pod if (namespace, name) == ("default", "web") else None
+
+    def sandbox_id(self, namespace: str, name: str) -> str | None:
+        return self.sandbox
 
     def container_id(self, namespace: str, name: str, container: str, *, previous: bool = False) -> str | None:
         return self.ids.get((container, previous))
@@ -90,7 +96,7 @@ class _Api:
         self.kubelets = Kubelets(tls)
         self.world: World | None = None
         self._log = LogProxy(self.kubelets)
-        self._streams = {verb: StreamProxy(self.kubelets, verb) for verb in ("exec", "attach")}
+        self._streams = {verb.lower(): StreamProxy(self.kubelets, verb) for verb in ("exec", "attach", "portForward")}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         scope.setdefault("method", "GET")
@@ -137,6 +143,7 @@ async def _world(runtime: Runtime, directory: Path) -> AsyncIterator[World]:
     api, ready = _Api(_context(files, "api")), asyncio.Event()
     front = Server(api, host="127.0.0.1", port=0, tls=None)
     sandbox = await runtime.run_sandbox(SandboxConfig(REF))
+    pods.sandbox = sandbox.id
     async with asyncio.TaskGroup() as group:
         back = server.serve(config, pods, runtime, RealClock(), metrics=metrics, started=port.set_result)
         tasks = [group.create_task(back), group.create_task(front.serve_until_cancelled(ready))]
@@ -145,7 +152,8 @@ async def _world(runtime: Runtime, directory: Path) -> AsyncIterator[World]:
             "metadata": {"name": "node"},
             "status": {
                 "addresses": [
-                    {"type": "Hostname", "address": "nowhere"}, {"type": "InternalIP", "address": "127.0.0.1"}
+                    {"type": "Hostname", "address": "nowhere"},
+                    {"type": "InternalIP", "address": "127.0.0.1"},
                 ],
                 "daemonEndpoints": {"kubeletEndpoint": {"Port": port.result()}},
             },
@@ -395,9 +403,7 @@ class TestExec:
             assert socket.protocol == V5
             assert await talk(socket) == ({1: b""}, SUCCESS, 1000)
 
-    async def test_bytes_both_ways_until_stdin_is_closed(
-        self, any_world: World, client: aiohttp.ClientSession
-    ) -> None:
+    async def test_bytes_both_ways_until_stdin_is_closed(self, any_world: World, client: aiohttp.ClientSession) -> None:
         world = any_world
         await world.run(["sleep", "60"])
         sent = bytes(range(256)) * 4096
@@ -488,3 +494,74 @@ class TestAttach:
         await world.run(["cat"], stdin=True, stdin_once=True)
         async with client.ws_connect(f"{world.api}/attach?stdin=1&stdout=1&stderr=1", protocols=[V5]) as socket:
             assert await talk(socket, b"\x00hello\n", b"\xff\x00") == ({1: b"hello\n"}, SUCCESS, 1000)
+
+
+class TestPortForward:
+    async def test_kubectls_tunnel_reaches_the_loopback_of_the_pod(
+        self, any_world: World, client: aiohttp.ClientSession
+    ) -> None:
+        await listen(any_world)
+        spdy = SpdyClient()
+        async with client.ws_connect(f"{any_world.api}/portforward", protocols=[SPDY]) as socket:
+            assert socket.protocol == SPDY
+            await socket.send_bytes(spdy.pair(8000) + spdy.data(3, b"hello\n", FIN))
+            await socket.send_bytes(spdy.pair(8001, 1))
+            heard, closed = {1: b"", 3: b"", 5: b"", 7: b""}, set[int]()
+            async with asyncio.timeout(60):
+                while len(closed) < 4:
+                    for name, number, flags, body in spdy.frames((await socket.receive()).data):
+                        if name == "data":
+                            heard[number] += body
+                            if flags & FIN:
+                                closed.add(number)
+        assert (heard[1], heard[3]) == (b"", b"hello\n")
+        assert b"error forwarding port 8001 to pod default/web" in heard[5] and b"refused" in heard[5]
+        await gone("port forward", "portForward")
+
+    async def test_channels(self, any_world: World, client: aiohttp.ClientSession) -> None:
+        await listen(any_world)
+        async with client.ws_connect(f"{any_world.api}/portforward?ports=8000", protocols=[V4]) as socket:
+            await socket.send_bytes(b"\0hello\n")
+            async with asyncio.timeout(60):
+                heard = [(await socket.receive()).data for _ in range(3)]
+        assert heard == [b"\0\x40\x1f", b"\1\x40\x1f", b"\0hello\n"]
+        await gone("port forward", "portForward")
+
+    @pytest.mark.parametrize(
+        ("query", "protocols"), [("", [V4]), ("?ports=x", [V4]), ("?ports=65536", [SPDY]), ("?ports=80", [V5])]
+    )
+    async def test_what_is_refused(
+        self, world: World, client: aiohttp.ClientSession, query: str, protocols: list[str]
+    ) -> None:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.ws_connect(f"{world.api}/portforward{query}", protocols=protocols)
+        assert refused.value.status == 400
+
+    async def test_a_pod_without_a_sandbox(self, world: World, client: aiohttp.ClientSession) -> None:
+        world.pods.sandbox = None
+        async with client.get(f"{world.api}/portforward?ports=80") as answer:
+            assert answer.status == 400 and "is not running" in await answer.text()
+
+
+async def listen(world: World) -> None:
+    """Something in the Pod that says on port 8000 what it is told."""
+    if isinstance(world.runtime, FakeRuntime):
+        world.runtime.engine.network.servers[8000] = echo
+        return
+    await world.run(["nc", "-ll", "-p", "8000", "-e", "cat"])
+    assert world.pods.sandbox is not None
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await world.runtime.dial(world.pods.sandbox, 8000)
+            except ConnectionRefusedError:
+                await RealClock().sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()

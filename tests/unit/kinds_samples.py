@@ -10,12 +10,14 @@ from typing import Any
 from minikube_py.api import scheme
 from minikube_py.api.errors import FieldError
 from minikube_py.api.normalize import normalize
+from minikube_py.apiserver.auth.user import User
 from minikube_py.apiserver.kinds import KINDS
 from minikube_py.apiserver.kinds.base import Context, Kind, Object
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-CONTEXT = Context(now=NOW, user="someone")
-BY_NAME = {kind.resource.kind: kind for kind in KINDS}
+CONTEXT = Context(now=NOW, user=User("someone"))
+BY_NAME = {kind.resource.kind: kind for kind in KINDS if kind.stored_as is None}
+"""The kinds of the stored versions."""
 
 
 def created(kind: Kind, obj: Object) -> Object:
@@ -110,4 +112,62 @@ SAMPLES: dict[str, Object] = {
     },
     "ServiceAccount": {"metadata": metadata("default")},
     "Lease": {"metadata": metadata("l"), "spec": {"holderIdentity": "me", "leaseDurationSeconds": 15}},
+    "PersistentVolume": {
+        "metadata": metadata("pv", ""),
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce", "ReadOnlyMany"],
+            "hostPath": {"path": "/data"},
+        },
+    },
+    "PersistentVolumeClaim": {
+        "metadata": metadata("claim"),
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    },
+    "LimitRange": {
+        "metadata": metadata("limits"),
+        "spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}, "min": {"memory": "1Mi"}}]},
+    },
+    "ResourceQuota": {
+        "metadata": metadata("quota"),
+        "spec": {"hard": {"pods": "10", "requests.cpu": "4"}, "scopes": ["NotTerminating"]},
+    },
+    "StorageClass": {"metadata": metadata("fast", ""), "provisioner": "example.com/disk"},
+    "VolumeAttributesClass": {
+        "metadata": metadata("gold", ""),
+        "driverName": "disk.example.com",
+        "parameters": {"iops": "9"},
+    },
+    "CSIDriver": {"metadata": metadata("disk.example.com", "")},
+    "CSINode": {
+        "metadata": metadata("node-1", ""),
+        "spec": {"drivers": [{"name": "disk.example.com", "nodeID": "n1", "topologyKeys": ["example.com/zone"]}]},
+    },
+    "CSIStorageCapacity": {"metadata": metadata("c"), "storageClassName": "fast", "capacity": "10Gi"},
+    "VolumeAttachment": {
+        "metadata": metadata("a", ""),
+        "spec": {"attacher": "disk.example.com", "nodeName": "n", "source": {"persistentVolumeName": "pv"}},
+    },
+    "Ingress": {
+        "metadata": metadata("web"),
+        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+    },
+    "IngressClass": {"metadata": metadata("nginx", ""), "spec": {"controller": "example.com/nginx"}},
+    "NetworkPolicy": {
+        "metadata": metadata("deny"),
+        "spec": {"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]},
+    },
+    "IPAddress": {
+        "metadata": metadata("10.0.0.1", ""),
+        "spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "web"}},
+    },
+    "ServiceCIDR": {"metadata": metadata("more", ""), "spec": {"cidrs": ["10.96.0.0/16", "fd00::/112"]}},
+    "EndpointSlice": {
+        "metadata": metadata("web-1"),
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.1.0.1"]}],
+        "ports": [{"port": 80}],
+    },
+    "PriorityClass": {"metadata": metadata("high", ""), "value": 1000},
+    "RuntimeClass": {"metadata": metadata("gvisor", ""), "handler": "runsc"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,17 @@ import pytest
 from minikube_py.api import errors, times
 from minikube_py.api.meta import Object, condition
 from minikube_py.api.resources import (
+    CLUSTERROLES,
     CONFIGMAPS,
     EVENTS,
     LEASES,
     NAMESPACES,
     NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    PODDISRUPTIONBUDGETS,
     PODS,
+    RESOURCEQUOTAS,
     SECRETS,
     SERVICEACCOUNTS,
     Resource,
@@ -25,7 +31,8 @@ from minikube_py.api.resources import (
 from minikube_py.controller_manager.config import ControllerManagerConfig
 from minikube_py.controller_manager.controllers import CONTROLLERS
 from minikube_py.controller_manager.main import run
-from tests.fakes.cluster import Cluster, cluster
+from tests.fakes.cluster import Cluster, cluster, signing_key
+from tests.unit import csr_samples
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ async def world() -> AsyncIterator[Cluster]:
 
 def begin(world: Cluster, *names: str, **config: Any) -> asyncio.Task[Any]:
     wanted = ControllerManagerConfig(controllers=names or ("*",), **config)
-    return world.run(lambda: run(wanted, world.clock, world.transport("system:kube-controller-manager")))
+    return world.run(lambda: run(wanted, world.clock, world.transport("system:kube-controller-manager", ())))
 
 
 async def make(world: Cluster, resource: Resource, name: str, namespace: str = "", **more: Any) -> Object:
@@ -132,6 +139,7 @@ async def test_a_namespace_waits_for_graceful_pods_and_their_secrets_with_them(w
     begin(world, "namespace-controller")
     await make(world, NAMESPACES, "x")
     await make(world, SECRETS, "s", "x")
+    await world.add_account("default", "x")
     await world.add_pod("a", namespace="x", nodeName="n1")
     await world.client.delete(NAMESPACES, "x")
     await world.advance(20)
@@ -460,6 +468,10 @@ async def busy_cluster(world: Cluster) -> None:
     await world.add_node("gone")
     await world.add_node("silent", taints=[{"key": "k", "effect": "NoExecute"}])
     await make(world, NAMESPACES, "leaving")
+    token = {"annotations": {"kubernetes.io/service-account.name": "default"}}
+    await make(world, SECRETS, "token", "default", metadata=token, type="kubernetes.io/service-account-token")
+    old = {"expiration": base64.b64encode(b"2029-01-01T00:00:00Z").decode()}
+    await make(world, SECRETS, "bootstrap", "kube-system", type="bootstrap.kubernetes.io/token", data=old)
     await make(world, CONFIGMAPS, "held", "leaving", metadata={"finalizers": ["example.com/hold"]})
     await world.client.delete(NAMESPACES, "leaving")
     await world.add_pod("orphan", nodeName="gone")
@@ -469,21 +481,37 @@ async def busy_cluster(world: Cluster) -> None:
     owner = await make(world, CONFIGMAPS, "owner", "default")
     await make(world, SECRETS, "child", "default", metadata=owned_by(owner))
     await world.client.delete(CONFIGMAPS, "owner", "default")
+    guard = {"minAvailable": 1, "selector": {}}
+    await make(world, PODDISRUPTIONBUDGETS, "guard", "default", spec=guard)
+    gathered = {"labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}
+    rules = [{"verbs": ["get"], "apiGroups": ["example.com"], "resources": ["things"]}]
+    await make(world, CLUSTERROLES, "things", metadata=gathered, rules=rules)
+    await make(world, RESOURCEQUOTAS, "bounds", "default", spec={"hard": {"pods": "9", "secrets": "9"}})
+    size = {"storage": "1Gi"}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": size}}
+    volume = {"accessModes": ["ReadWriteOnce"], "capacity": size, "hostPath": {"path": "/data"}}
+    await make(world, PERSISTENTVOLUMECLAIMS, "unused", "default", spec=claim)
+    await make(world, PERSISTENTVOLUMES, "unbound", spec=volume)
+    await world.client.delete(PERSISTENTVOLUMECLAIMS, "unused", "default")
+    await world.client.delete(PERSISTENTVOLUMES, "unbound")
+    await csr_samples.one_for_each_controller(world.client)
 
 
 @pytest.mark.parametrize("name", [c.name for c in CONTROLLERS])
 async def test_running_twice_changes_nothing_the_second_time(world: Cluster, tmp_path: Path, name: str) -> None:
     ca = tmp_path / "ca.crt"
     ca.write_text("CERT\n")
+    files = {"root_ca_file": str(ca), "service_account_private_key_file": signing_key()}
+    files |= csr_samples.signing_files(tmp_path, world.clock)
     await busy_cluster(world)
     before = len(world.writes())
-    task = begin(world, name, root_ca_file=str(ca))
+    task = begin(world, name, **files)
     await live(world, 120, "n1")
     first = [w for w in world.writes()[before:] if "leases" not in w[1]]
     assert first, "the first run had something to do"
     await world.kill(task)
     before = len(world.writes())
-    begin(world, name, root_ca_file=str(ca))
+    begin(world, name, **files)
     await live(world, 120, "n1")
     second = [w for w in world.writes()[before:] if "leases" not in w[1] and not w[1].endswith("/events")]
     assert [w for w in second if "/events/" not in w[1]] == []
@@ -493,7 +521,7 @@ async def test_all_controllers_together_come_to_rest(world: Cluster, tmp_path: P
     ca = tmp_path / "ca.crt"
     ca.write_text("CERT\n")
     await busy_cluster(world)
-    begin(world, root_ca_file=str(ca))
+    begin(world, root_ca_file=str(ca), service_account_private_key_file=signing_key())
     await live(world, 600, "n1")
     before = len(world.writes())
     await live(world, 120, "n1")

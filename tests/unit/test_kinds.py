@@ -16,8 +16,9 @@ from minikube_py.apiserver.kinds.podspec import defaults
 
 def test_every_file_of_the_folder_is_in_the_list() -> None:
     files = {m.name for m in pkgutil.iter_modules(kinds.__path__) if not m.ispkg and not m.name.startswith("_")}
-    assert files - {"base"} == {kind.resource.kind.lower() for kind in KINDS}
-    assert len({kind.resource for kind in KINDS}) == len(KINDS) == 10
+    names = {k.resource.kind.lower() + (f"_{k.resource.version}" if k.stored_as is not None else "") for k in KINDS}
+    assert files - {"base"} == names
+    assert len({kind.resource for kind in KINDS}) == len(KINDS) == len(names)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -269,7 +270,6 @@ def test_node_defaults() -> None:
         ("Pod", changed(POD, "spec.imagePullSecrets", [{"name": ""}]), "spec.imagePullSecrets[0].name: invalid empty"),
         ("Pod", changed(POD, "spec.terminationGracePeriodSeconds", -1), "spec.terminationGracePeriodSeconds: must be"),
         ("Pod", changed(POD, "spec.hostAliases", [{"ip": "::1"}] * 2), "spec.hostAliases[1].ip: duplicate"),
-        ("Endpoints", {"metadata": metadata("e")}, "v1 Endpoints is deprecated"),
         ("Node", {"metadata": metadata("n", ""), "spec": {"externalID": "x"}}, "spec.externalID"),
     ],
 )  # fmt: skip

@@ -114,7 +114,7 @@ async def start_mortal(w: World, at: int, after: bool) -> Doom:
     doom = Doom(at, after)
     runtime = MortalRuntime(w.clock, instance="k", engine=w.engine)
     runtime.doom = doom
-    await w.start(runtime, MortalTransport(w.api.transport("system:node:node-1", ("system:masters",)), doom))
+    await w.start(runtime, MortalTransport(w.api.transport("system:node:node-1", ("system:nodes",)), doom))
     return doom
 
 
@@ -240,5 +240,3 @@ async def test_the_pause_container_is_killed(tmp_path: Path) -> None:
         await w.advance(1)
         assert (w.running(), await w.words()) == (["a"], "running 1")
         assert [s.config.attempt for s in w.engine.sandboxes.values() if s.ready] == [1]
-
-

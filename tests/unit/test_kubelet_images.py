@@ -83,7 +83,7 @@ async def test_failed_pulls_back_off(w: World) -> None:
         waits.append(round(w.clock.monotonic() - before))
     assert waits == [9, 20, 40, 80, 160, 300, 300, 300]
     said = await w.events()
-    assert 'Normal' not in said
+    assert "Normal" not in said
     for sentence in (
         'BackOff: Back-off pulling image "absent:1"', "Failed: Error: ErrImagePull", "Failed: Error: ImagePullBackOff",
         'Pulling: Pulling image "absent:1"',
@@ -193,11 +193,11 @@ async def test_a_missing_secret_is_a_warning_and_the_pull_goes_on(w: World) -> N
 async def test_the_service_accounts_secrets_are_for_pods_without_their_own(w: World) -> None:
     await pull_secret(w, "good", GOOD)
     await pull_secret(w, "wrong", WRONG)
-    await add(w, "ServiceAccount", SERVICEACCOUNTS, "builder", imagePullSecrets=[{"name": "good"}])
+    await w.api.add_account("builder", imagePullSecrets=[{"name": "good"}], automountServiceAccountToken=False)
     assert await private(w, "p", serviceAccountName="builder") == "running 0"
     other = PRIVATE.replace("tool", "other")
     assert await private(w, "q", "wrong", serviceAccountName="builder", image=other) == "ErrImagePull 0"
-    assert await private(w, "r", image=other, serviceAccountName="unknown") == "ErrImagePull 0"
+    assert await private(w, "r", image=other) == "ErrImagePull 0"
 
 
 async def test_the_default_service_account(w: World) -> None:

@@ -42,9 +42,7 @@ async def test_events_of_a_start(w: World) -> None:
 
 
 async def test_init_containers_one_after_another(w: World) -> None:
-    await w.pod(
-        "p", shell("a"), initContainers=[shell("i", "sleep 5"), shell("j", "sleep 7")], restartPolicy="Never"
-    )
+    await w.pod("p", shell("a"), initContainers=[shell("i", "sleep 5"), shell("j", "sleep 7")], restartPolicy="Never")
     assert (w.running(), await w.phase(), await w.words("j")) == (["i"], "Pending", "PodInitializing 0")
     await w.advance(5)
     assert (w.running(), await w.words("i"), await w.phase()) == (["j"], "Completed 0", "Pending")

@@ -132,9 +132,7 @@ CONDITIONS = [
     ("a_pod", "a_view", "start", "initialized", "containers", "ready"),
     [pytest.param(*case[1:], id=case[0]) for case in CONDITIONS],
 )
-def test_conditions(
-    a_pod: Any, a_view: View, start: str, initialized: str, containers: str, ready: str
-) -> None:
+def test_conditions(a_pod: Any, a_view: View, start: str, initialized: str, containers: str, ready: str) -> None:
     found = of(a_pod, a_view)
     kinds = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
     assert [condition(found, k) for k in kinds] == [start, initialized, containers, ready]

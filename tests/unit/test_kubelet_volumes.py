@@ -239,7 +239,10 @@ async def test_secret_downward_and_projected(w: World) -> None:
     [
         ({"nfs": {"server": "s", "path": "/"}}, "kind nfs is not supported"),
         ({"emptyDir": {"medium": "HugePages"}}, 'medium "HugePages" is not supported'),
-        ({"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}, "serviceAccountToken is not supported"),
+        (
+            {"projected": {"sources": [{"clusterTrustBundle": {"name": "b", "path": "t"}}]}},
+            "clusterTrustBundle is not supported",
+        ),
     ],
 )
 async def test_what_is_not_supported_is_said(w: World, volume: dict[str, Any], message: str) -> None:

@@ -116,7 +116,7 @@ def test_exact_requirements_for_indexes() -> None:
         ),
         (
             "a>x",
-            "unable to parse requirement: values[0]: Invalid value: \"x\": "
+            'unable to parse requirement: values[0]: Invalid value: "x": '
             "for 'Gt', 'Lt' operators, the value must be an integer",
         ),
     ],

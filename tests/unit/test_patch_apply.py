@@ -66,9 +66,7 @@ class Server:
         return found
 
     def owners(self) -> dict[tuple[str, str], list[str]]:
-        return {
-            (e["manager"], e["operation"]): FieldSet.from_fields_v1(e["fieldsV1"]).paths() for e in self.entries
-        }
+        return {(e["manager"], e["operation"]): FieldSet.from_fields_v1(e["fieldsV1"]).paths() for e in self.entries}
 
 
 # Tracking of ordinary writes

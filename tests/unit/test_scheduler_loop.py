@@ -12,7 +12,7 @@ import pytest
 
 from minikube_py.api import errors
 from minikube_py.api.meta import Object, condition
-from minikube_py.api.resources import EVENTS, NODES, PODS
+from minikube_py.api.resources import EVENTS, NODES, PODS, PRIORITYCLASSES
 from minikube_py.client.events import EventRecorder
 from minikube_py.client.transport import AppTransport, Response
 from minikube_py.scheduler.config import SchedulerConfig
@@ -32,7 +32,7 @@ async def world() -> AsyncIterator[Cluster]:
 
 
 def begin(world: Cluster, config: SchedulerConfig = CONFIG, transport: Any = None) -> asyncio.Task[Any]:
-    return world.run(lambda: run(config, world.clock, transport or world.transport("system:kube-scheduler")))
+    return world.run(lambda: run(config, world.clock, transport or world.transport("system:kube-scheduler", ())))
 
 
 async def events(world: Cluster, reason: str) -> list[Object]:
@@ -73,8 +73,8 @@ async def test_an_unschedulable_pod_says_why_and_a_new_node_cures_it(world: Clus
     (event,) = await events(world, "FailedScheduling")
     assert (event["type"], event["message"]) == ("Warning", message)
     await world.advance(30)
-    await world.add_node("big")
-    await world.settle()
+    await world.add_node("big")  # as not ready at first: a try that fails, and a delay before the next
+    await world.advance(10)
     assert await world.node_of("a") == "big"
 
 
@@ -129,7 +129,9 @@ async def test_a_deleted_or_finished_pod_frees_its_resources(world: Cluster) -> 
 async def test_priority_decides_who_gets_what_is_left(world: Cluster) -> None:
     await world.add_node("n1")
     await world.add_pod("low", cpu="3")
-    await world.add_pod("high", cpu="3", priority=100)
+    high = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 100}
+    await world.client.create(PRIORITYCLASSES, high)
+    await world.add_pod("high", cpu="3", priorityClassName="high")
     begin(world)
     await world.settle()
     assert (await world.node_of("low"), await world.node_of("high")) == ("", "n1")

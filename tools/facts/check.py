@@ -1,4 +1,5 @@
 """Checks the fact files: refs resolve, protobuf numbers are unique, resources have structs."""
+
 import json
 import os
 import sys

@@ -275,9 +275,7 @@ def _refuse_conflicts(
         return
     conflicts.sort(key=lambda pair: pair[0].identity)
     found = [(entry.show(), fieldset.show(path)) for entry, fields in conflicts for path in fieldset.paths(fields)]
-    causes = [
-        errors.Cause("FieldManagerConflict", f"conflict with {who}", field).to_dict() for who, field in found
-    ]
+    causes = [errors.Cause("FieldManagerConflict", f"conflict with {who}", field).to_dict() for who, field in found]
     if len(found) == 1:
         text = f"Apply failed with 1 conflict: conflict with {found[0][0]}: {found[0][1]}"
     else:

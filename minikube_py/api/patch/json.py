@@ -213,6 +213,4 @@ def _equal(left: Any, right: Any) -> bool:
 
 def _fail(path: str, why: str) -> NoReturn:
     cause = errors.Cause("FieldValueInvalid", why, path).to_dict()
-    raise errors.Invalid(
-        "the server rejected our request due to an error in our request", details={"causes": [cause]}
-    )
+    raise errors.Invalid("the server rejected our request due to an error in our request", details={"causes": [cause]})

@@ -60,9 +60,7 @@ class Entry:
         return text
 
 
-def encode(
-    manager: str, operation: str, api_version: str, time: str, fields: Trie, subresource: str
-) -> dict[str, Any]:
+def encode(manager: str, operation: str, api_version: str, time: str, fields: Trie, subresource: str) -> dict[str, Any]:
     """One entry of metadata.managedFields."""
     out: dict[str, Any] = {"manager": manager} if manager else {}
     out["operation"] = operation

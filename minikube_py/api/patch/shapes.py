@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from minikube_py.api.patch.elements import by_keys, by_value
+from minikube_py.api.patch.free import OpenShape
 from minikube_py.api.patch.lists import ListShape
 from minikube_py.api.patch.maps import MapShape, StructShape
 from minikube_py.api.patch.shape import ATOM, Shape
 from minikube_py.api.schema import List, Map, Node, Struct
-
-_STRUCTS: dict[int, tuple[Struct, Shape]] = {}
 
 
 def shape(node: Node) -> Shape:
@@ -16,10 +15,10 @@ def shape(node: Node) -> Shape:
     if isinstance(node, Struct):
         if node.atomic:
             return ATOM
-        found = _STRUCTS.get(id(node))
-        if found is None:  # the struct is kept with its shape, so its id stays its own
-            found = _STRUCTS[id(node)] = (node, StructShape(node, shape))
-        return found[1]
+        found: Shape | None = node.__dict__.get("_shape")
+        if found is None:  # it goes with its struct: those of custom resources do not stay for ever
+            found = node.__dict__["_shape"] = OpenShape(node, shape) if node.open else StructShape(node, shape)
+        return found
     if isinstance(node, Map):
         return ATOM if node.atomic else MapShape(shape(node.of))
     if isinstance(node, List) and node.type == "map":

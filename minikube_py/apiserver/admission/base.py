@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from minikube_py.api import errors
 from minikube_py.apiserver.auth.user import User
 from minikube_py.apiserver.encoding import Object
 from minikube_py.apiserver.kinds.base import Kind
@@ -58,11 +59,12 @@ class Admission:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = tuple(plugins)
-        self._concerned: dict[tuple[str, str, str], tuple[tuple[Plugin, ...], tuple[Plugin, ...]]] = {}
+        self._concerned: dict[tuple[str, str, str, bool], tuple[tuple[Plugin, ...], tuple[Plugin, ...]]] = {}
 
     def _for(self, attributes: Attributes) -> tuple[tuple[Plugin, ...], tuple[Plugin, ...]]:
         kind = attributes.kind
-        key = (attributes.operation, kind.resource.qualified, attributes.subresource)
+        # A custom resource can come back with another scope.
+        key = (attributes.operation, kind.resource.qualified, attributes.subresource, kind.resource.namespaced)
         found = self._concerned.get(key)
         if found is None:
             chosen = [p for p in self.plugins if p.concerns(attributes.operation, kind, attributes.subresource)]
@@ -87,3 +89,14 @@ class Admission:
         """The write is not stored: give back what plugins took, the last first."""
         while attributes.undo:
             attributes.undo.pop()()
+
+
+def forbidden(attributes: Attributes, why: str) -> errors.Forbidden:
+    """The refusal of a write, in the words that upstream puts before a plugin's reason."""
+    resource, name = attributes.kind.resource, attributes.name
+    if not name and attributes.new is not None:
+        name = attributes.new["metadata"].get("generateName", "")
+    details = {"name": name, "kind": resource.plural}
+    if resource.group:
+        details["group"] = resource.group
+    return errors.Forbidden(f'{resource.qualified} "{name}" is forbidden: {why}', details=details)

@@ -1,17 +1,22 @@
-"""Who is asking: a verified client certificate, a static bearer token, or nobody."""
+"""Who is asking: a verified client certificate, a bearer token, or nobody."""
 
 from __future__ import annotations
 
 import csv
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from minikube_py.api import errors
 from minikube_py.apiserver.auth.authorization import Authorization
 from minikube_py.apiserver.auth.impersonation import PREFIX, impersonated
-from minikube_py.apiserver.auth.user import ANONYMOUS, AUTHENTICATED, User
+from minikube_py.apiserver.auth.tokens import Refused, Tokens
+from minikube_py.apiserver.auth.user import ACTING, ANONYMOUS, AUTHENTICATED, User
+from minikube_py.daemon import logs
+from minikube_py.store.base import Unavailable
+
+log = logs.get("apiserver.authentication")
 
 
 class TokenFile:
@@ -46,39 +51,55 @@ class TokenFile:
 class Authentication:
     """Finds a request's user from what the connection and the headers say."""
 
-    def __init__(self, authorization: Authorization, tokens: TokenFile | None = None) -> None:
+    def __init__(self, authorization: Authorization, tokens: Tokens, *, anonymous: bool = True) -> None:
         self._authorization = authorization
         self._tokens = tokens
+        self._anonymous = anonymous
 
-    def authenticate(self, scope: Mapping[str, Any]) -> User:
+    def known(self, scope: MutableMapping[str, Any]) -> User | None:
         """The user of an ASGI scope, or whom it acts as; the verified peer is `scope["state"]["peer"]`.
 
-        Raises Unauthorized; Forbidden and BadRequest for impersonation.
+        None when that takes time to find out: ask `authenticate` then. Raises Unauthorized; Forbidden and BadRequest
+        for impersonation.
         """
-        user = self._identify(scope)
-        for name, _ in scope["headers"]:
-            if name.startswith(PREFIX):
-                return impersonated(user, scope["headers"], self._authorization)
-        return user
-
-    def _identify(self, scope: Mapping[str, Any]) -> User:
         peer = scope.get("state", {}).get("peer")
         if peer is not None:
             user = peer.get("_user")
             if user is None:
                 user = peer["_user"] = User(peer["user"], (*peer["groups"], AUTHENTICATED))
-            return user  # type: ignore[no-any-return]
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                return self._bearer(value)
-        return ANONYMOUS
+            return self._acting(scope, user)
+        token = _bearer(scope)
+        if token is None:
+            if not self._anonymous:
+                raise errors.Unauthorized("Unauthorized")
+            return self._acting(scope, ANONYMOUS)
+        user = self._tokens.known(token)
+        return None if user is None else self._acting(scope, user)
 
-    def _bearer(self, value: bytes) -> User:
-        scheme, _, token = value.partition(b" ")
-        if scheme.lower() != b"bearer" or not token.strip():
-            return ANONYMOUS  # other schemes and empty tokens say nothing, as upstream
-        if self._tokens is not None:
-            user = self._tokens.user(token.strip())
-            if user is not None:
-                return user
-        raise errors.Unauthorized("Unauthorized")
+    async def authenticate(self, scope: MutableMapping[str, Any]) -> User:
+        """The user whose bearer token a scope has that is not known yet; raises as `known`, and ServiceUnavailable."""
+        token = _bearer(scope)
+        try:
+            user = await self._tokens.user(token or b"")
+        except Refused as refused:
+            log.info("a bearer token was refused", reason=refused)
+            raise errors.Unauthorized("Unauthorized") from None
+        except Unavailable as error:
+            raise errors.ServiceUnavailable(f"the store is not available: {error}") from None
+        return self._acting(scope, user)
+
+    def _acting(self, scope: MutableMapping[str, Any], user: User) -> User:
+        for name, _ in scope["headers"]:
+            if name.startswith(PREFIX):
+                scope[ACTING] = user
+                return impersonated(user, scope["headers"], self._authorization)
+        return user
+
+
+def _bearer(scope: Mapping[str, Any]) -> bytes | None:
+    """The request's bearer token. Other schemes and empty tokens say nothing, as upstream."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return token.strip() or None if scheme.lower() == b"bearer" else None
+    return None

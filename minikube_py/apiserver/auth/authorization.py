@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from minikube_py.api import errors
-from minikube_py.apiserver.auth.user import ANONYMOUS, User
+from minikube_py.apiserver.auth.user import ANONYMOUS, MASTERS, User
+
+MODES = ("Node", "RBAC", "AlwaysAllow")
+"""What --authorization-mode may name."""
 
 PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
 """What anyone may read, as the role system:public-info-viewer."""
@@ -25,6 +28,8 @@ class Asked:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    fields: tuple[tuple[str, str, str], ...] = ()
+    """What a list, watch or deletecollection is narrowed down to: (field, = or !=, value)."""
 
 
 @dataclass(slots=True)
@@ -49,6 +54,17 @@ class Authorizer(Protocol):
         ...
 
 
+def check_modes(modes: Sequence[str]) -> None:
+    """Raises ValueError saying what is wrong with the value of --authorization-mode."""
+    if not modes:
+        raise ValueError(f"at least one authorization mode is needed: {', '.join(MODES)}")
+    for mode in modes:
+        if mode not in MODES:
+            raise ValueError(f"the authorization mode {mode!r} is not supported: choose of {', '.join(MODES)}")
+        if list(modes).count(mode) > 1:
+            raise ValueError(f"the authorization mode {mode} is named more than once")
+
+
 class AlwaysAllow:
     """Whoever is identified may do everything; anonymous users get the public paths only."""
 
@@ -71,6 +87,28 @@ class AlwaysAllow:
         return Rules([everything], [{"verbs": ["*"], "nonResourceURLs": ["*"]}])
 
 
+class AlwaysAllowPaths:
+    """URLs that anyone may do anything to, as --authorization-always-allow-paths: exact, or with a trailing *."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """Raises ValueError for a `*` that is not the last character."""
+        wanted = [path.lstrip("/") for path in paths]
+        for path in wanted:
+            if "*" in path[:-1]:
+                raise ValueError(f"only trailing * is allowed in a path that is always allowed: {path!r}")
+        self._prefixes = tuple(path[:-1] for path in wanted if path.endswith("*"))
+        self._exact = frozenset(path for path in wanted if not path.endswith("*"))
+
+    def authorize(self, user: User, asked: Asked) -> tuple[bool, str]:
+        if not asked.path:
+            return False, ""
+        path = asked.path.lstrip("/")
+        return path in self._exact or (bool(self._prefixes) and path.startswith(self._prefixes)), ""
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        return Rules()
+
+
 class Authorization:
     """The authorizers, asked in order; the first that allows decides. Members of system:masters may do everything."""
 
@@ -79,7 +117,7 @@ class Authorization:
 
     def authorize(self, user: User, asked: Asked) -> tuple[bool, str]:
         """(allowed, reason)."""
-        if "system:masters" in user.groups:
+        if MASTERS in user.groups:
             return True, ""
         reasons = []
         for authorizer in self._authorizers:
@@ -88,7 +126,7 @@ class Authorization:
                 return True, reason
             if reason:
                 reasons.append(reason)
-        return False, ", ".join(reasons)
+        return False, "\n".join(reasons)
 
     def require(self, user: User, asked: Asked) -> None:
         """Raises Forbidden in Kubernetes' words when the user may not."""
@@ -97,9 +135,7 @@ class Authorization:
             raise refusal(user, asked, reason)
 
     def rules(self, user: User, namespace: str) -> Rules:
-        """What all authorizers together allow the user in a namespace."""
-        if "system:masters" in user.groups:
-            return AlwaysAllow().rules(user, namespace)
+        """What all authorizers together allow the user in a namespace, as far as they can list it."""
         found = Rules()
         errors_: list[str] = []
         for authorizer in self._authorizers:
@@ -112,11 +148,15 @@ class Authorization:
         return found
 
 
-def refusal(user: User, asked: Asked, reason: str = "") -> errors.Forbidden:
+class Denied(errors.Forbidden):
+    """Refused by authorization (and not by admission), which the audit log tells apart."""
+
+
+def refusal(user: User, asked: Asked, reason: str = "") -> Denied:
     """The Status of a refused request."""
     if asked.path:
         message = f'forbidden: User "{user.name}" cannot {asked.verb} path "{asked.path}"'
-        return errors.Forbidden(message, details={})
+        return Denied(message + (f": {reason}" if reason else ""), details={})
     what = asked.resource + (f"/{asked.subresource}" if asked.subresource else "")
     where = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
     target = f"{asked.resource}{'.' + asked.group if asked.group else ''}"
@@ -127,4 +167,4 @@ def refusal(user: User, asked: Asked, reason: str = "") -> errors.Forbidden:
         details["name"] = asked.name
     if asked.group:
         details["group"] = asked.group
-    return errors.Forbidden(message + (f": {reason}" if reason else ""), details=details)
+    return Denied(message + (f": {reason}" if reason else ""), details=details)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from minikube_py.api import errors
+from minikube_py.api import errors, names
 from minikube_py.apiserver.auth.authorization import Asked, Authorization
-from minikube_py.apiserver.auth.user import ANONYMOUS, AUTHENTICATED, User
+from minikube_py.apiserver.auth.user import ANONYMOUS, AUTHENTICATED, SERVICE_ACCOUNT, User
 
 PREFIX = b"impersonate-"
 """What the names of all these headers begin with, in lower case."""
 
 UNAUTHENTICATED = "system:unauthenticated"
-SERVICE_ACCOUNT = "system:serviceaccount:"
 _EXTRA = PREFIX + b"extra-"
+_GROUP = "authentication.k8s.io"
 
 
 def impersonated(asker: User, headers: Iterable[tuple[bytes, bytes]], authorization: Authorization) -> User:
     """The user that `asker` wants to act as, as upstream's WithImpersonation.
 
+    The asker needs the verb impersonate on each part: `users` by name, or `serviceaccounts` in their namespace for a
+    service account's user name; `groups`; `uids` and `userextras/KEY` (the value is the name) of authentication.k8s.io.
     Raises Forbidden when the asker may not, BadRequest when the headers name no user or are unknown (upstream: 500,
     and unknown ones are ignored, which would run the request with the asker's own rights).
     """
@@ -42,23 +44,33 @@ def impersonated(asker: User, headers: Iterable[tuple[bytes, bytes]], authorizat
             raise errors.BadRequest(f"the header {header.decode('latin-1')} is unknown")
     if not name:
         raise errors.BadRequest("Impersonate-User is missing: groups, uid and extra values need a user to go with")
-    for resource, group, wanted in (
-        ("users", "", [name]),
-        ("groups", "", groups),
-        ("uids", "authentication.k8s.io", [uid] if uid else []),
-        ("userextras", "authentication.k8s.io", [v for values in extra.values() for v in values]),
-    ):
-        for one in wanted:
-            authorization.require(asker, Asked("impersonate", group=group, resource=resource, name=one))
-    return User(name, _groups(name, groups), uid, {key: tuple(values) for key, values in extra.items()})
+    account = service_account(name)
+    if account is not None:
+        wanted = [Asked("impersonate", resource="serviceaccounts", namespace=account[0], name=account[1])]
+    else:
+        wanted = [Asked("impersonate", resource="users", name=name)]
+    wanted += [Asked("impersonate", resource="groups", name=group) for group in groups]
+    wanted += [
+        Asked("impersonate", group=_GROUP, version="v1", resource="userextras", subresource=key, name=value)
+        for key, values in extra.items()
+        for value in values
+    ]
+    if uid:
+        wanted.append(Asked("impersonate", group=_GROUP, version="v1", resource="uids", name=uid))
+    for asked in wanted:
+        authorization.require(asker, asked)
+    if not groups and account is not None:
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{account[0]}"]
+    if AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
+        groups.append(UNAUTHENTICATED if name == ANONYMOUS.name else AUTHENTICATED)
+    return User(name, tuple(groups), uid, {key: tuple(values) for key, values in extra.items()})
 
 
-def _groups(name: str, named: list[str]) -> tuple[str, ...]:
-    """The groups named, or a service account's own; and the one of all who are (or are not) identified."""
-    groups = list(named)
-    if not groups and name.startswith(SERVICE_ACCOUNT):
-        namespace = name.removeprefix(SERVICE_ACCOUNT).partition(":")[0]
-        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
-    if AUTHENTICATED in groups or UNAUTHENTICATED in groups:
-        return tuple(groups)
-    return (*groups, UNAUTHENTICATED if name == ANONYMOUS.name else AUTHENTICATED)
+def service_account(username: str) -> tuple[str, str] | None:
+    """(namespace, name) of a service account's user name; None for any other."""
+    if not username.startswith(SERVICE_ACCOUNT):
+        return None
+    namespace, _, name = username.removeprefix(SERVICE_ACCOUNT).partition(":")
+    if names.dns1123_label(namespace) or names.dns1123_subdomain(name):
+        return None
+    return namespace, name

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from minikube_py.api import fields
 from minikube_py.api.errors import BadRequest, FieldError, Invalid, invalid
 from minikube_py.apiserver.auth.authorization import Asked, Rules
 from minikube_py.apiserver.auth.user import User
@@ -134,6 +135,22 @@ def _asked(spec: Mapping[str, Any]) -> Asked:
         subresource=resource.get("subresource") or "",
         namespace=resource.get("namespace") or "",
         name=resource.get("name") or "",
+        fields=_chosen(resource.get("fieldSelector") or {}),
+    )
+
+
+def _chosen(selector: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The requirements of a FieldSelectorAttributes that can be read; the others narrow nothing down, as upstream."""
+    if raw := selector.get("rawSelector"):
+        try:
+            return tuple(fields.parse(raw).requirements)
+        except BadRequest:
+            return ()
+    operators = {"In": "=", "NotIn": "!="}
+    return tuple(
+        (one.get("key") or "", operators[one["operator"]], one["values"][0])
+        for one in selector.get("requirements") or ()
+        if one.get("operator") in operators and len(one.get("values") or ()) == 1
     )
 
 

@@ -21,3 +21,12 @@ ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
 AUTHENTICATED = "system:authenticated"
 """The group that every identified user is in."""
+
+SERVICE_ACCOUNT = "system:serviceaccount:"
+"""What the user name of a service account begins with; its namespace, a colon and its name follow."""
+
+MASTERS = "system:masters"
+"""The group whose members may do everything, whatever the authorizers say."""
+
+ACTING = "minikube_py.acting"
+"""A scope's key for the user who asks in the name of another."""

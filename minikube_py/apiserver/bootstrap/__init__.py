@@ -6,9 +6,25 @@ ready; one that must go on (a loop that repairs) starts a task of its own in the
 
 from __future__ import annotations
 
-from minikube_py.apiserver.bootstrap import namespaces, services
+from minikube_py.apiserver.bootstrap import (
+    apiservices,
+    crds,
+    kubernetes_service,
+    namespaces,
+    priority_classes,
+    rbac,
+    services,
+)
 from minikube_py.apiserver.bootstrap.base import Hook, Server
 
 __all__ = ["HOOKS", "Hook", "Server"]
 
-HOOKS: tuple[Hook, ...] = (namespaces.HOOK, services.HOOK)
+HOOKS: tuple[Hook, ...] = (
+    crds.HOOK,
+    namespaces.HOOK,
+    priority_classes.HOOK,
+    rbac.HOOK,
+    services.HOOK,
+    kubernetes_service.HOOK,
+    apiservices.HOOK,
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from minikube_py.api import errors
 from minikube_py.api.resources import Resource
@@ -32,14 +33,25 @@ class Server:
     catalog: Catalog
     clock: Clock
     tasks: NamedGroup
+    running: list[Task[None]] = field(default_factory=list)
+    """What hooks have started, which ends with the server."""
+    at_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What hooks have left to do at the server's clean end, while everything still works."""
 
-    async def ensure(self, resource: Resource, obj: Object, namespace: str = "") -> bool:
-        """Create an object unless one of that name is there; True when this call made it."""
+    def start(self, name: str, function: Callable[[], Awaitable[object]]) -> None:
+        """Run a hook's own task for as long as the server runs."""
+        self.running.append(self.tasks.start(name, function))
+
+    async def ensure(self, resource: Resource, obj: Object, namespace: str = "", *, shipped: bool = False) -> bool:
+        """Create an object unless one of that name is there; True when this call made it.
+
+        `shipped` objects are complete and known to be valid.
+        """
         registry, name = self.catalog.of(resource), obj["metadata"]["name"]
         if registry.cache.key(namespace, name) in registry.cache.items:
             return False
         try:
-            await registry.create(obj, own_request(namespace, name))
+            await registry.create(obj, own_request(namespace, name), internal=shipped)
         except errors.AlreadyExists:
             log.debug("another API server was faster", resource=resource.qualified, name=name)
             return False

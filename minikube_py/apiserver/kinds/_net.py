@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+
+Interface = IPv4Interface | IPv6Interface
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 """The transport protocols, in the order in which error messages name them."""
@@ -31,14 +41,86 @@ def ip(text: str | None) -> list[str]:
     return [] if text and parse_ip(text) else [IP_SENTENCE]
 
 
-def cidr(text: str) -> list[str]:
-    """What is wrong with a CIDR; host bits may be set, as Kubernetes allows in existing fields."""
-    if "/" not in text:
-        return [CIDR_SENTENCE]
+@lru_cache(maxsize=1024)
+def parse_cidr(text: str) -> Interface | None:
+    """The address with its prefix length, or None if the text is no CIDR. Masks in place of a length are refused."""
+    address, slash, length = text.partition("/")
+    if not slash or not (length.isascii() and length.isdigit()) or "%" in address:
+        return None
     try:
-        ip_network(text, strict=False)
+        return ip_interface(text)
     except ValueError:
+        return None
+
+
+def cidr(text: str) -> list[str]:
+    """What is wrong with a CIDR; host bits may be set, as Kubernetes allows in fields that are older than its rules."""
+    return [] if parse_cidr(text) else [CIDR_SENTENCE]
+
+
+def strict_cidr(text: str) -> list[str]:
+    """What is wrong with a CIDR that stands for a range: nothing in it may be ambiguous."""
+    found = parse_cidr(text)
+    if found is None:
         return [CIDR_SENTENCE]
+    if _mapped(found.ip):
+        return ["must not have an IPv4-mapped IPv6 address"]
+    length = text.rpartition("/")[2]
+    if len(length) > 1 and length.startswith("0"):
+        return ["must not have leading 0s in IP or prefix length"]
+    if found.ip != found.network.network_address:
+        return ["must not have bits set beyond the prefix length"]
+    return []
+
+
+def canonical_cidr(text: str) -> list[str]:
+    """What is wrong with a CIDR that must be written in its one canonical form."""
+    wrong = strict_cidr(text)
+    if not wrong and (canonical := str(ip_network(text))) != text:
+        return [f'must be in canonical form ("{canonical}")']
+    return wrong
+
+
+def strict_ip(text: str) -> list[str]:
+    """What is wrong with an address: nothing in it may be ambiguous."""
+    address = ip_address(text) if parse_ip(text) else None
+    if address is None:
+        return [IP_SENTENCE]
+    return ["must not be an IPv4-mapped IPv6 address"] if _mapped(address) else []
+
+
+def canonical_ip(text: str) -> list[str]:
+    """What is wrong with an address that must be written in its one canonical form."""
+    wrong = strict_ip(text)
+    if not wrong and (canonical := str(ip_address(text))) != text:
+        return [f'must be in canonical form ("{canonical}")']
+    return wrong
+
+
+def _mapped(address: IPv4Address | IPv6Address) -> bool:
+    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
+
+
+def ip_warnings(path: str, text: str) -> list[str]:
+    """What to tell the author of an address that is valid but not in its usual form."""
+    address = parse_ip(text)
+    if isinstance(address, IPv6Address) and str(address) != text:
+        return [f'{path}: IPv6 address "{text}" should be in RFC 5952 canonical format ("{address}")']
+    return []
+
+
+def cidr_warnings(path: str, text: str) -> list[str]:
+    """What to tell the author of a CIDR that is valid but not in its usual form."""
+    found = parse_cidr(text)
+    if found is None:
+        return []
+    if found.ip != found.network.network_address:
+        return [
+            f'{path}: CIDR value "{text}" is ambiguous in this context '
+            f'(should be "{found.network}" or "{found.ip}/{found.network.max_prefixlen}"?)'
+        ]
+    if found.version == 6 and str(found.network) != text:
+        return [f'{path}: IPv6 CIDR value "{text}" should be in RFC 5952 canonical format ("{found.network}")']
     return []
 
 

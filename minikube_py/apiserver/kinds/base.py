@@ -11,7 +11,7 @@ The registry calls them in this order:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,9 +20,11 @@ from minikube_py.api import scheme
 from minikube_py.api.errors import FieldError
 from minikube_py.api.resources import Resource
 from minikube_py.api.schema import Struct
+from minikube_py.apiserver.auth.user import User
 
 if TYPE_CHECKING:
     from minikube_py.apiserver.allocators import Allocators
+    from minikube_py.apiserver.encoding import Codec
 
 Object = dict[str, Any]
 """An API object in JSON form."""
@@ -58,7 +60,7 @@ class Context:
     """What a preparing hook may look at besides the object."""
 
     now: datetime
-    user: str
+    user: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,33 @@ class Scale:
     replicas: tuple[str, ...] = ("spec", "replicas")
     status_replicas: tuple[str, ...] = ("status", "replicas")
     selector: tuple[str, ...] = ("spec", "selector")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a sub-resource is written that shows the whole object and is not `status` (the approval of a request).
+
+    `ignore` are the paths that managed fields of this endpoint leave out.
+    """
+
+    prepare: Callable[[Object, Object, Context], None]
+    validate: Callable[[Any, Any], Sequence[FieldError]]
+    ignore: Sequence[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """What only a custom resource has: its schema as its definition says it, its own codec, its list's kind.
+
+    `token` changes whenever the definition's spec does; `verbs` are what discovery names, fewer than are served while
+    the definition is being deleted.
+    """
+
+    props: Callable[[], Object]
+    codec: Callable[[], Codec]
+    list_kind: str
+    token: str
+    verbs: tuple[str, ...] = ALL_VERBS
 
 
 class Allocation(Protocol):
@@ -133,7 +162,8 @@ class Kind:
     delete has no new; it may raise Invalid. The registry calls commit() or release() on the answer.
     `grace_period(obj, asked)` returns the seconds that a deletion waits for someone (the kubelet) to confirm; 0 deletes
     at once. `subresources` lists all of them, `status` included; `status=True` says that a plain update leaves status
-    alone. `ttl(obj)` is seconds, 0 for ever.
+    alone; `parts` says how other sub-resources that show the whole object are written. `ttl(obj)` is seconds, 0 for
+    ever.
 
     A custom resource brings its `schema`, and its own `normalize(obj, partial)` (types, pruning; returns the paths of
     unknown fields, raises Invalid); its validate hooks get the JSON form, since there is no model.
@@ -164,14 +194,25 @@ class Kind:
     ttl: Callable[[Object], int] | None = None
     allocate: Callable[[Allocators, Object | None, Object | None], Allocation] | None = None
     warnings: Callable[[Object], Sequence[str]] | None = None
+    deprecated: str = ""
+    """A warning that comes with every object and list of the kind."""
     held: Callable[[Object], bool] | None = None
     """True while something of the kind's own keeps a deleted object (a Namespace's spec.finalizers)."""
     prepare_delete: Callable[[Object, datetime], bool] | None = None
     """Changes an object that is being marked as deleted (a Namespace turns Terminating); True if it changed it."""
+    orphans: bool = False
+    """A deletion that does not say what becomes of the dependents leaves them, as it always did for old kinds (Job)."""
+    parts: Mapping[str, Part] = field(default_factory=dict)
     schema: Struct | None = None
     normalize: Callable[[Object, bool], Sequence[str]] | None = None
     stored_as: Stored | None = None
     scale: Scale | None = None
+    custom: Custom | None = None
+
+    @property
+    def list_kind(self) -> str:
+        """What a list of its objects is."""
+        return f"{self.resource.kind}List" if self.custom is None else self.custom.list_kind
 
     @cached_property
     def struct(self) -> Struct:

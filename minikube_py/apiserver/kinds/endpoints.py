@@ -123,10 +123,6 @@ def validate_update(new: Endpoints, old: Endpoints) -> Sequence[FieldError]:
     return validate(new)
 
 
-def warnings(obj: Object) -> Sequence[str]:
-    return ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",)
-
-
 def row(obj: Object) -> list[Any]:
     metadata = obj["metadata"]
     return [metadata["name"], _summary(obj.get("subsets") or ()), age(metadata.get("creationTimestamp"))]
@@ -159,5 +155,5 @@ KIND = Kind(
     prepare_update=prepare_update,
     validate=validate,
     validate_update=validate_update,
-    warnings=warnings,
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 )

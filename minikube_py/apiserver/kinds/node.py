@@ -105,9 +105,9 @@ def validate_update(new: Node, old: Node) -> Sequence[FieldError]:
     errs = [*validate(new)]
     before, after = old.spec, new.spec
     if before.podCIDRs and after.podCIDRs != before.podCIDRs:
-        errs.append(forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"))
+        errs.append(forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'))
     if before.providerID and before.providerID != after.providerID:
-        errs.append(forbidden("spec.providerID", "node updates may not change providerID except from \"\" to valid"))
+        errs.append(forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid'))
     if after.externalID and after.externalID != before.externalID:
         errs.append(forbidden("spec.externalID", "may not be updated"))
     return errs
@@ -177,7 +177,12 @@ KIND = Kind(
     resource=NODES,
     singular="node",
     short_names=("no",),
-    subresources=(Subresource("status", "Node", ("get", "patch", "update"), "core/v1.Node"),),
+    subresources=(
+        Subresource(
+            "proxy", "NodeProxyOptions", ("create", "delete", "get", "patch", "update"), "core/v1.NodeProxyOptions"
+        ),
+        Subresource("status", "Node", ("get", "patch", "update"), "core/v1.Node"),
+    ),
     status=True,
     columns=(
         NAME,

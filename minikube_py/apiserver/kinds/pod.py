@@ -167,8 +167,13 @@ KIND = Kind(
     subresources=(
         Subresource("attach", "PodAttachOptions", ("create", "get"), "core/v1.PodAttachOptions"),
         Subresource("binding", "Binding", ("create",), "core/v1.Binding"),
+        Subresource("eviction", "Eviction", ("create",), "policy/v1.Eviction", "policy", "v1"),
         Subresource("exec", "PodExecOptions", ("create", "get"), "core/v1.PodExecOptions"),
         Subresource("log", "Pod", ("get",), "core/v1.Pod"),
+        Subresource("portforward", "PodPortForwardOptions", ("create", "get"), "core/v1.PodPortForwardOptions"),
+        Subresource(
+            "proxy", "PodProxyOptions", ("create", "delete", "get", "patch", "update"), "core/v1.PodProxyOptions"
+        ),
         Subresource("status", "Pod", ("get", "patch", "update"), "core/v1.Pod"),
     ),
     status=True,

@@ -92,7 +92,8 @@ def _keep_allocated(after: Object, before: Object) -> None:
     if after.get("type") in _IP_TYPES and before.get("type") in _IP_TYPES:
         if not after.get("clusterIP") and before.get("clusterIP"):
             after["clusterIP"] = before["clusterIP"]
-        if not after.get("clusterIPs") and before.get("clusterIPs") and after.get("clusterIP") == before["clusterIP"]:
+        same = after.get("clusterIP") == before.get("clusterIP")
+        if same and before.get("clusterIPs") and not after.get("clusterIPs"):
             after["clusterIPs"] = list(before["clusterIPs"])
         for member in ("ipFamilies", "ipFamilyPolicy"):
             if not after.get(member) and before.get(member):
@@ -228,7 +229,15 @@ KIND = Kind(
     singular="service",
     short_names=("svc",),
     categories=("all",),
-    subresources=(Subresource("status", "Service", ("get", "patch", "update"), "core/v1.Service"),),
+    subresources=(
+        Subresource(
+            "proxy",
+            "ServiceProxyOptions",
+            ("create", "delete", "get", "patch", "update"),
+            "core/v1.ServiceProxyOptions",
+        ),
+        Subresource("status", "Service", ("get", "patch", "update"), "core/v1.Service"),
+    ),
     status=True,
     columns=(
         NAME,

@@ -8,7 +8,7 @@ from minikube_py.api import names
 from minikube_py.api.resources import SERVICEACCOUNTS
 from minikube_py.apiserver.kinds._cells import age
 from minikube_py.apiserver.kinds._columns import AGE, NAME
-from minikube_py.apiserver.kinds.base import Kind, Object
+from minikube_py.apiserver.kinds.base import Kind, Object, Subresource
 
 
 def row(obj: Object) -> list[Any]:
@@ -23,4 +23,9 @@ KIND = Kind(
     columns=(NAME, AGE),
     row=row,
     validate_name=names.dns1123_subdomain,
+    subresources=(
+        Subresource(
+            "token", "TokenRequest", ("create",), "authentication/v1.TokenRequest", "authentication.k8s.io", "v1"
+        ),
+    ),
 )

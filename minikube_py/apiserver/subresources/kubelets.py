@@ -26,6 +26,7 @@ class Kubelets:
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self._passing: aiohttp.ClientSession | None = None
 
     def session(self) -> aiohttp.ClientSession:
         """The HTTP client, made at its first use."""
@@ -37,6 +38,24 @@ class Kubelets:
             connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True, limit=0)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
         return self._session
+
+    def passing(self) -> aiohttp.ClientSession:
+        """The HTTP client for requests that are passed on as they are: no cookies kept, nothing decompressed."""
+        if self._passing is None:
+            import aiohttp
+
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
+            self._passing = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), timeout=timeout, auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )  # fmt: skip
+        return self._passing
+
+    def verify(self, *, kubelet: bool) -> ssl.SSLContext | bool:
+        """How to verify who answers: a kubelet by its CA; a Pod's own certificate nobody can know."""
+        if not kubelet:
+            return False
+        return self._tls if self._tls is not None else True
 
     def url(self, node: Object, *path: str) -> str:
         """The URL of `path` at the Node's kubelet. Raises InternalError for a Node without an address."""
@@ -53,9 +72,10 @@ class Kubelets:
         return root + "/".join(quote(part, safe="") for part in path)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._passing):
+            if session is not None:
+                await session.close()
+        self._session = self._passing = None
 
 
 def unreachable(error: Exception) -> errors.StatusError:

@@ -1,13 +1,14 @@
-"""`pods/exec` and `pods/attach`: the client's WebSocket and the kubelet's, bridged frame by frame."""
+"""`pods/exec`, `pods/attach` and `pods/portforward`: the client's WebSocket and the kubelet's, bridged."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from minikube_py.api import errors
 from minikube_py.apiserver.http import Exchange
 from minikube_py.apiserver.paths import split_query
+from minikube_py.apiserver.subresources.bridge import bridge
 from minikube_py.apiserver.subresources.kubelets import (
     Kubelets,
     Object,
@@ -18,24 +19,28 @@ from minikube_py.apiserver.subresources.kubelets import (
 )
 
 if TYPE_CHECKING:
-    from aiohttp import ClientWebSocketResponse
+    from aiohttp import ClientWebSocketResponse as Socket
 
 SUBPROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-"""Best first. What the older ones (base64, v1 to v3) cannot do, an exit code for one, nobody asks for any more."""
+"""Of exec and attach, best first. The older ones (base64, v1 to v3), without an exit code, nobody asks for any more."""
+
+FORWARDING = ("SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io")
+"""Of portforward: kubectl's tunnel, and the channels of the Python client."""
 
 _OLD_CLIENT = (
-    "SPDY upgrades are not supported: exec and attach are WebSocket streams (v5.channel.k8s.io or v4.channel.k8s.io); "
-    "use kubectl 1.31 or newer, or 1.29 and 1.30 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true"
+    "SPDY upgrades are not supported: exec, attach and portforward are WebSocket streams; use kubectl 1.31 or newer, "
+    "or 1.29 and 1.30 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true (1.30: KUBECTL_PORT_FORWARD_WEBSOCKETS=true)"
 )
 _NOT_A_STREAM = "Upgrade request required"
 
 
 class StreamProxy:
-    """Serves one of the two sub-resources. Raises api.errors classes while the client's handshake is unanswered."""
+    """Serves one of these sub-resources. Raises api.errors classes while the client's handshake is unanswered."""
 
-    def __init__(self, kubelets: Kubelets, verb: Literal["exec", "attach"]) -> None:
+    def __init__(self, kubelets: Kubelets, verb: Literal["exec", "attach", "portForward"]) -> None:
         self._kubelets = kubelets
         self._verb = verb
+        self._subprotocols: Sequence[str] = FORWARDING if verb == "portForward" else SUBPROTOCOLS
 
     async def serve(self, exchange: Exchange, pod: Object, node: Object | None) -> None:
         """Bridge the exchange, a WebSocket not yet accepted, with a container of `pod` on `node`.
@@ -44,24 +49,32 @@ class StreamProxy:
         kubectl falls back to SPDY when its WebSocket was refused, and shows only the second answer.
         """
         scope = exchange.scope
-        query, command = self._query(exchange)
         name = pod["metadata"]["name"]
-        container = choose_container(pod, query.pop("container", ""))
+        path, params = self._ask(exchange, pod)
         node_name = pod["spec"].get("nodeName")
         if not node_name:
             raise errors.BadRequest(f"pod {name} does not have a host assigned")
         if node is None:
             raise errors.not_found("", "nodes", node_name)
-        url = self._kubelets.url(node, self._verb, pod["metadata"]["namespace"], name, container)
-        params = [*query.items(), *(("command", word) for word in command)]
+        url = self._kubelets.url(node, self._verb, pod["metadata"]["namespace"], *path)
         if scope["type"] != "websocket":
             raise await self._why_not(url, params, exchange)
         offered = scope.get("subprotocols") or ()
-        chosen = next((p for p in SUBPROTOCOLS if p in offered), None)
+        chosen = next((p for p in self._subprotocols if p in offered), None)
         if chosen is None:
-            asked = ", ".join(offered) or "none"
-            raise errors.BadRequest(f"no supported WebSocket subprotocol: asked for {asked}, use {SUBPROTOCOLS[0]}")
-        await self._bridge(exchange, url, params, chosen)
+            asked, first = ", ".join(offered) or "none", self._subprotocols[0]
+            raise errors.BadRequest(f"no supported WebSocket subprotocol: asked for {asked}, use {first}")
+        await bridge(exchange, lambda: self._open(exchange, url, params, chosen), self._verb)
+
+    def _ask(self, exchange: Exchange, pod: Object) -> tuple[Sequence[str], list[tuple[str, str]]]:
+        """The end of the kubelet's path, from the Pod's name on, and its query. Raises BadRequest."""
+        name = pod["metadata"]["name"]
+        if self._verb == "portForward":
+            said = split_query(exchange.scope["query_string"])
+            return (name,), [("port", value) for key, value in said if key in ("port", "ports")]
+        query, command = self._query(exchange)
+        container = choose_container(pod, query.pop("container", ""))
+        return (name, container), [*query.items(), *(("command", word) for word in command)]
 
     def _query(self, exchange: Exchange) -> tuple[dict[str, str], list[str]]:
         """The kubelet's query and the command. Raises BadRequest where upstream does."""
@@ -99,14 +112,11 @@ class StreamProxy:
         upgrade = exchange.header(b"upgrade").lower()
         return errors.BadRequest(_OLD_CLIENT if upgrade.startswith("spdy/") else _NOT_A_STREAM)
 
-    async def _bridge(self, exchange: Exchange, url: str, params: list[tuple[str, str]], subprotocol: str) -> None:
+    async def _open(self, exchange: Exchange, url: str, params: list[tuple[str, str]], subprotocol: str) -> Socket:
         import aiohttp
 
-        first = await exchange.receive()
-        if first["type"] != "websocket.connect":
-            return
         try:
-            socket = await self._kubelets.session().ws_connect(
+            return await self._kubelets.session().ws_connect(
                 url, params=params, protocols=(subprotocol,), max_msg_size=0, autoclose=False
             )
         except aiohttp.WSServerHandshakeError:
@@ -114,59 +124,3 @@ class StreamProxy:
             raise await self._why_not(url, params, exchange) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unreachable(error) from error
-        try:
-            exchange.started, exchange.status = True, 101
-            await exchange.send({"type": "websocket.accept", "subprotocol": subprotocol})
-            await self._pass_on(exchange, socket)
-        except OSError:
-            pass  # The client has left; the server says so by an OSError.
-        finally:
-            await socket.close()
-
-    async def _pass_on(self, exchange: Exchange, socket: ClientWebSocketResponse) -> None:
-        down = asyncio.create_task(_from_kubelet(exchange, socket), name=f"{self._verb} from the kubelet")
-        up = asyncio.create_task(_from_client(exchange, socket), name=f"{self._verb} from the client")
-        try:
-            await asyncio.wait((down, up), return_when=asyncio.FIRST_COMPLETED)
-            if down.done():
-                code = down.result()
-                await exchange.send({"type": "websocket.close", "code": code})
-        finally:
-            down.cancel()
-            up.cancel()
-            await asyncio.gather(down, up, return_exceptions=True)
-
-
-async def _from_kubelet(exchange: Exchange, socket: ClientWebSocketResponse) -> int:
-    """Pass frames to the client; returns the code to close with."""
-    import aiohttp
-
-    while True:
-        message = await socket.receive()
-        match message.type:
-            case aiohttp.WSMsgType.BINARY:
-                await exchange.send({"type": "websocket.send", "bytes": message.data})
-            case aiohttp.WSMsgType.TEXT:
-                await exchange.send({"type": "websocket.send", "text": message.data})
-            case aiohttp.WSMsgType.CLOSE:
-                # 1005 stands for a close without a code and must not be sent.
-                return int(message.data) if message.data and message.data != 1005 else 1000
-            case _:
-                return 1011  # It broke off.
-
-
-async def _from_client(exchange: Exchange, socket: ClientWebSocketResponse) -> None:
-    """Pass frames to the kubelet until the client leaves."""
-    while True:
-        message = await exchange.receive()
-        if message["type"] != "websocket.receive":
-            return
-        data = message.get("bytes")
-        try:
-            if data is not None:
-                await socket.send_bytes(data)
-            else:
-                await socket.send_str(message["text"])
-        except ConnectionError:
-            # The kubelet's side has ended; what it still said is on its way to the client.
-            await asyncio.get_running_loop().create_future()

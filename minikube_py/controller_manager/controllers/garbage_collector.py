@@ -72,9 +72,7 @@ class GarbageCollector:
     def _sync_monitors(self, group: NamedGroup, wanted: list[Resource], *, complete: bool) -> None:
         for resource in wanted:
             if resource not in self._monitors:
-                informer = Informer(
-                    self.client, resource, clock=self.clock, transform=partial(Item.of, resource)
-                )
+                informer = Informer(self.client, resource, clock=self.clock, transform=partial(Item.of, resource))
                 informer.on_change(self._heard)
                 task = group.spawn(f"informer {informer.name} for {self.name}", informer.run())
                 self._monitors[resource] = (informer, task)

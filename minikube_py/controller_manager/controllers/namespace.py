@@ -104,9 +104,7 @@ class NamespaceController:
         self.client, self.clock = context.client, context.clock
         self.namespaces = context.informer(NAMESPACES)
         self.pods = context.informer(PODS)
-        controller = context.controller(
-            self.name, self.reconcile, workers=context.config.concurrent_namespace_syncs
-        )
+        controller = context.controller(self.name, self.reconcile, workers=context.config.concurrent_namespace_syncs)
         controller.watch(self.namespaces)
         controller.watch(self.pods, lambda old, new: namespace_key(old, new) if new is None else ())
 

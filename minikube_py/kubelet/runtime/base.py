@@ -6,6 +6,7 @@ The words are those of Kubernetes' Container Runtime Interface. `docker.py` and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -206,6 +207,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container (or the machine) has used of the CPU since it started, and how many bytes it holds at `at`.
+
+    The working set is the memory in use without the file pages that the kernel would give up first.
+    """
+
+    at: datetime
+    cpu_nanoseconds: int
+    working_set: int
+    memory: int
+    rss: int
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     id: str
     tags: Sequence[str]
@@ -322,6 +337,10 @@ class Runtime(Protocol):
 
     async def inspect_container(self, container_id: str) -> Container: ...
 
+    async def container_stats(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
+        """By id what the containers use; what does not run, is unknown or cannot be measured is left out."""
+        ...
+
     async def image(self, name: str) -> Image | None:
         """The local image that `name` (tag, digest or id) means, or None. Raises InvalidImageName."""
         ...
@@ -342,6 +361,10 @@ class Runtime(Protocol):
     async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Session: ...
 
     async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> Session: ...
+
+    async def dial(self, sandbox_id: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a port on the sandbox's own loopback address. Raises OSError when nobody listens there."""
+        ...
 
     def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """Log bytes, both streams in order of writing; with `follow` until the container ends."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minikube_py.daemon.clock import Clock
+from minikube_py.kubelet import netns
 from minikube_py.kubelet.runtime import docker_specs as specs
 from minikube_py.kubelet.runtime import references
 from minikube_py.kubelet.runtime.base import (
@@ -31,12 +32,14 @@ from minikube_py.kubelet.runtime.base import (
     SandboxConfig,
     SandboxFailed,
     Snapshot,
+    Usage,
     pull_failed,
 )
 from minikube_py.kubelet.runtime.docker_client import DockerClient, fault
 from minikube_py.kubelet.runtime.docker_exec import DockerExec
 from minikube_py.kubelet.runtime.docker_http import Refused
 from minikube_py.kubelet.runtime.docker_streams import DockerSession, frames, limited, log_query, raw
+from minikube_py.kubelet.usage import Cgroups
 
 _KILL_SECONDS = 30.0
 
@@ -48,6 +51,7 @@ class _Seen:
     state: str
     container: Container
     tty: bool
+    pid: int
 
 
 class DockerRuntime:
@@ -68,6 +72,7 @@ class DockerRuntime:
         self._namespaces: dict[str, str] = {}
         self._died: set[str] = set()
         """Containers that the engine said have died, whose end its list may not show yet."""
+        self._cgroups: Cgroups | None = None
 
     # -- the instance as a whole
 
@@ -305,11 +310,30 @@ class DockerRuntime:
         labels = data["Config"]["Labels"] or {}
         if labels.get(specs.INSTANCE) != self._instance or labels.get(specs.TYPE) != "container":
             raise NotFound(f"no such container: {container_id}")
-        seen = _Seen(data["State"]["Status"], specs.container_from_inspect(data), bool(data["Config"]["Tty"]))
+        state = data["State"]
+        container = specs.container_from_inspect(data)
+        seen = _Seen(state["Status"], container, bool(data["Config"]["Tty"]), int(state.get("Pid") or 0))
         # A created container becomes an exited one without a change of state that the list shows.
         if seen.container.state != "created":
             self._seen[container_id] = seen
         return seen
+
+    async def container_stats(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
+        """From the processes' control groups: the engine must run on this machine."""
+        pids = {}
+        for container_id in container_ids:
+            try:
+                pids[container_id] = (await self._running(container_id)).pid
+            except NotFound:
+                continue
+        found: dict[str, Usage] = await self._client.in_thread(self._measure, pids)
+        return found
+
+    def _measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
+        if self._cgroups is None:
+            self._cgroups = Cgroups()
+        read = {one: self._cgroups.usage(pid, one, self._clock.now()) for one, pid in pids.items()}
+        return {one: usage for one, usage in read.items() if usage is not None}
 
     # -- images
 
@@ -372,6 +396,14 @@ class DockerRuntime:
     async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> DockerSession:
         seen = await self._running(container_id)
         return await self._exec.attach(container_id, stdin=stdin, tty=seen.tty)
+
+    async def dial(self, sandbox_id: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Needs root, as the kubelet has it; the engine must run on this machine."""
+        data = await self._client.ask("inspect_container", sandbox_id)
+        labels = data["Config"]["Labels"] or {}
+        if labels.get(specs.INSTANCE) != self._instance or not data["State"]["Running"]:
+            raise NotFound(f"sandbox {sandbox_id} is not running")
+        return await netns.dial_local(data["State"]["Pid"], port)
 
     async def _running(self, container_id: str) -> _Seen:
         seen = self._seen.get(container_id) or await self._look(container_id)

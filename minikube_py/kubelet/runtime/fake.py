@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import os
 import signal
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from minikube_py.daemon.clock import Clock
 from minikube_py.kubelet.runtime.base import (
@@ -32,9 +32,11 @@ from minikube_py.kubelet.runtime.base import (
     SandboxFailed,
     Session,
     Snapshot,
+    Usage,
     pull_failed,
 )
-from minikube_py.kubelet.runtime.fake_containers import FakeContainer, FakeImage, FakeSandbox
+from minikube_py.kubelet.runtime.fake_containers import IDLE, FakeContainer, FakeImage, FakeSandbox
+from minikube_py.kubelet.runtime.fake_network import FakeNetwork
 from minikube_py.kubelet.runtime.fake_sessions import AttachSession, ExecSession, read_logs
 from minikube_py.kubelet.runtime.references import full_repository, normalized
 
@@ -53,6 +55,7 @@ class FakeEngine:
     `start_faults` (container name -> reason) and `sandbox_fault` (a reason) fail that step until they are taken back.
     `private` maps a registry (`host:port` or `host:port/path`) to the credentials that it takes; what it was told is
     kept in `credentials_seen`, each time the image's name and then what was tried.
+    `loads` (container name -> CPUs and bytes) is what such containers use from their start on.
     A name in `absent` cannot be pulled; with `registry=False` none can that was not given to `offer`.
     """
 
@@ -67,9 +70,11 @@ class FakeEngine:
         self.create_faults: dict[str, str] = {}
         self.start_faults: dict[str, str] = {}
         self.sandbox_fault = ""
+        self.loads: dict[str, tuple[float, int]] = {}
         self.calls: list[tuple[str, ...]] = []
         self.sandboxes: dict[str, FakeSandbox] = {}
         self.containers: dict[str, FakeContainer] = {}
+        self.network = FakeNetwork()
         self._away = False
         self._made = 0
         self._listeners: dict[asyncio.Queue[tuple[str, RuntimeEvent]], None] = {}
@@ -133,6 +138,7 @@ class FakeEngine:
         """End every process."""
         for container in list(self.containers.values()):
             await container.shut()
+        await self.network.close()
 
 
 class FakeRuntime:
@@ -312,6 +318,12 @@ class FakeRuntime:
         self._check()
         return self._container(container_id).view()
 
+    async def container_stats(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
+        self._check()
+        asked = (self.engine.containers.get(container_id) for container_id in container_ids)
+        mine = [c for c in asked if c is not None and c.instance == self._instance and c.state == "running"]
+        return {c.id: c.usage(*self.engine.loads.get(c.config.name, IDLE)) for c in mine}
+
     def _local(self, name: str) -> FakeImage | None:
         found = self.engine.images.get(normalized(name))
         return found or next((i for i in self.engine.images.values() if name in (i.id, i.id[7:])), None)
@@ -345,6 +357,13 @@ class FakeRuntime:
             found = FakeImage(full, entrypoint=("serve",), any_command=True)
         self.engine.add_image(found)
         return found.view()
+
+    async def dial(self, sandbox_id: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To one of `FakeEngine.network`'s servers."""
+        self._check("dial", sandbox_id)
+        if not self._sandbox(sandbox_id).ready:
+            raise NotFound(f"sandbox {sandbox_id} is not running")
+        return await self.engine.network.connect(port)
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout: float) -> ExecResult:
         session = await self.exec(container_id, command, stdin=False, tty=False)
@@ -387,4 +406,3 @@ def _make_sources(mounts: Sequence[Mount]) -> None:
     for mount in mounts:
         if not os.path.lexists(mount.host_path):
             os.makedirs(mount.host_path)
-

@@ -12,9 +12,22 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from minikube_py.daemon.clock import Clock
-from minikube_py.kubelet.runtime.base import Container, ContainerConfig, Image, Sandbox, SandboxConfig, StreamName
+from minikube_py.kubelet.runtime.base import (
+    Container,
+    ContainerConfig,
+    Image,
+    Sandbox,
+    SandboxConfig,
+    StreamName,
+    Usage,
+)
 from minikube_py.kubelet.runtime.fake_commands import COMMANDS
 from minikube_py.kubelet.runtime.fake_programs import Bell, Emit, Files, Pipe, Process
+
+IDLE = (0.0, 1 << 20)
+"""CPUs and bytes that a container uses of which nothing else was said."""
+PROCESS_NANOSECONDS = 1_000_000
+"""CPU time of a process that is started in a container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,8 @@ class FakeContainer:
     process: Process | None = None
     listeners: dict[Emit, None] = field(default_factory=dict)
     execs: set[Process] = field(default_factory=set)
+    processes: int = 0
+    """How many processes were started in it."""
     _partial: dict[StreamName, bytes] = field(default_factory=lambda: {"stdout": b"", "stderr": b""})
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -124,6 +139,7 @@ class FakeContainer:
     def new_process(
         self, argv: Sequence[str], emit: Emit, stdin: Pipe | None, *, tty: bool, first: bool = False
     ) -> Process:
+        self.processes += 1
         config = self.config
         env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME": self.hostname}
         env.update(config.env)
@@ -191,6 +207,13 @@ class FakeContainer:
         self.log_bell.ring()
         for listener in list(self.listeners):
             await listener(stream, data)
+
+    def usage(self, cores: float, memory: int) -> Usage:
+        """What the container uses: that many CPUs since its start, a little for each of its processes, and bytes."""
+        assert self.started_at is not None
+        now = self.clock.now()
+        spent = round((now - self.started_at).total_seconds() * cores * 1e9)
+        return Usage(now, spent + self.processes * PROCESS_NANOSECONDS, memory, memory, memory)
 
     def view(self) -> Container:
         return Container(

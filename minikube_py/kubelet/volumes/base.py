@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from minikube_py.kubelet.env import Objects
 from minikube_py.kubelet.expand import Facts
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.volumes.mounts import Mounter
+
+
+class Tokens(Protocol):
+    """Where ServiceAccount tokens come from, and who is told that a Pod needs none any more."""
+
+    async def get(self, pod: Object, audience: str, seconds: int) -> str: ...
+
+    def forget(self, uid: str) -> None: ...
+
+
+class VolumeObjects(Objects, Protocol):
+    """What volumes are made of: objects, and tokens."""
+
+    @property
+    def tokens(self) -> Tokens: ...
 
 
 class MountFailed(Exception):
@@ -25,7 +41,7 @@ class Volume:
     source: Object
     path: str
     """The directory that is this volume's own, below the Pod's; not there yet."""
-    objects: Objects
+    objects: VolumeObjects
     facts: Facts
     mounter: Mounter
     now: datetime

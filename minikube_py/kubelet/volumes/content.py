@@ -1,4 +1,4 @@
-"""The files of configMap, secret and downwardAPI sources: what is written where, with which mode."""
+"""The files of configMap, secret, downwardAPI and serviceAccountToken sources: what is written, with which mode."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from minikube_py.api import errors
 from minikube_py.kubelet import podspec
 from minikube_py.kubelet.expand import Facts, field_value, resource_value
 from minikube_py.kubelet.podspec import Object
@@ -13,6 +14,7 @@ from minikube_py.kubelet.volumes.base import MountFailed, Volume
 from minikube_py.kubelet.volumes.writer import File, check_path, write
 
 DEFAULT_MODE = 0o644
+TOKEN_SECONDS = 3600
 
 
 async def configmap_files(volume: Volume, source: Object, mode: int) -> dict[str, File]:
@@ -39,6 +41,35 @@ async def secret_files(volume: Volume, source: Object, mode: int) -> dict[str, F
         raise MountFailed(f'secret "{name}" not found')
     data = {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
     return _choose(data, source, mode, "secret")
+
+
+async def token_files(volume: Volume, source: Object, mode: int) -> dict[str, File]:
+    """A token of the Pod's ServiceAccount, for its owner alone where that can be the one who reads it.
+
+    That is where all containers run as one user, or where the Pod's group gets it. Raises MountFailed.
+    """
+    seconds = int(source.get("expirationSeconds") or TOKEN_SECONDS)
+    try:
+        text = await volume.objects.tokens.get(volume.pod, str(source.get("audience") or ""), seconds)
+    except errors.StatusError as error:
+        raise MountFailed(f"failed to fetch token: {error}") from error
+    user = one_user(volume.pod)
+    if user is not None or volume.fs_group is not None:
+        mode = 0o600
+    return {source["path"]: File(text.encode(), mode, user)}
+
+
+def one_user(pod: Object) -> int | None:
+    """The user that all containers run as, where each says which and all say the same."""
+    spec = pod["spec"]
+    own = (spec.get("securityContext") or {}).get("runAsUser")
+    users = set()
+    for member in ("initContainers", "containers"):
+        for container in spec.get(member) or ():
+            said = (container.get("securityContext") or {}).get("runAsUser")
+            users.add(own if said is None else said)
+    found = users.pop() if len(users) == 1 else None
+    return None if found is None else int(found)
 
 
 def downward_files(pod: Object, items: Sequence[Object], facts: Facts, mode: int) -> dict[str, File]:

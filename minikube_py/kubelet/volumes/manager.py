@@ -10,12 +10,11 @@ from typing import Any, Literal
 from minikube_py.api import quantity
 from minikube_py.daemon.clock import Clock
 from minikube_py.kubelet import dns, podspec
-from minikube_py.kubelet.env import Objects
 from minikube_py.kubelet.expand import Facts, expand
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.runtime.base import Mount
 from minikube_py.kubelet.volumes import KINDS
-from minikube_py.kubelet.volumes.base import MountFailed, Volume, VolumeKind
+from minikube_py.kubelet.volumes.base import MountFailed, Volume, VolumeKind, VolumeObjects
 from minikube_py.kubelet.volumes.emptydir import usage
 from minikube_py.kubelet.volumes.mounts import Mounter, remove_tree
 from minikube_py.kubelet.volumes.subpath import expose
@@ -38,7 +37,13 @@ class VolumeManager:
     """Everything below `root_dir/pods`: one directory per Pod uid."""
 
     def __init__(
-        self, root_dir: str, mounter: Mounter, objects: Objects, *, clock: Clock, offload: Offload = asyncio.to_thread
+        self,
+        root_dir: str,
+        mounter: Mounter,
+        objects: VolumeObjects,
+        *,
+        clock: Clock,
+        offload: Offload = asyncio.to_thread,
     ) -> None:
         # The kernel's mount table knows real paths only.
         self._pods = os.path.join(os.path.realpath(root_dir), "pods")
@@ -176,6 +181,7 @@ class VolumeManager:
     async def remove(self, uid: str) -> None:
         """Unmount and remove everything of a Pod. Raises OSError; done twice it changes nothing."""
         self._paths.pop(uid, None)
+        self._objects.tokens.forget(uid)
         if uid in self.pod_dirs():
             await self._offload(remove_tree, self.pod_dir(uid), self._mounter)
 

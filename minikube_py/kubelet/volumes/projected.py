@@ -1,4 +1,4 @@
-"""projected: several configMap, secret and downwardAPI sources in one directory."""
+"""projected: several configMap, secret, downwardAPI and serviceAccountToken sources in one directory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from minikube_py.kubelet.volumes.content import (
     downward_files,
     publish,
     secret_files,
+    token_files,
 )
 from minikube_py.kubelet.volumes.secret import in_memory
 from minikube_py.kubelet.volumes.writer import File
 
 
 async def set_up(volume: Volume) -> str:
-    """Later sources win where two write one path. Sources that need tokens or trust bundles are refused."""
+    """Later sources win where two write one path. Sources that need trust bundles or certificates are refused."""
     mode = default_mode(volume.source)
     files: dict[str, File] = {}
     for source in volume.source.get("sources") or ():
@@ -26,9 +27,11 @@ async def set_up(volume: Volume) -> str:
         elif source.get("downwardAPI"):
             items = source["downwardAPI"].get("items") or ()
             files |= downward_files(volume.pod, items, volume.facts, mode)
+        elif source.get("serviceAccountToken"):
+            files |= await token_files(volume, source["serviceAccountToken"], mode)
         else:
             raise MountFailed(f"projected source {', '.join(source)} is not supported on this node")
-    if any(source.get("secret") for source in volume.source.get("sources") or ()):
+    if any(source.get("secret") or source.get("serviceAccountToken") for source in volume.source.get("sources") or ()):
         in_memory(volume)
     return publish(volume, files)
 

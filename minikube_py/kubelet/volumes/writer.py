@@ -15,6 +15,8 @@ DATA = "..data"
 class File:
     content: bytes
     mode: int
+    user: int | None = None
+    """Who owns it; None is the kubelet's own user."""
 
 
 def write(directory: str, files: Mapping[str, File], now: datetime, group: int | None = None) -> bool:
@@ -40,9 +42,11 @@ def write(directory: str, files: Mapping[str, File], now: datetime, group: int |
         with open(target, "wb") as out:
             out.write(file.content)
         mode = file.mode
+        if file.user is not None:
+            os.chown(target, file.user, -1)
         if group is not None:
             os.chown(target, -1, group)
-            mode |= (mode & 0o700) >> 3
+            mode |= 0o440  # such volumes are for reading: no group writes
         os.chmod(target, mode)
     switch = os.path.join(directory, "..data_tmp")
     if os.path.lexists(switch):

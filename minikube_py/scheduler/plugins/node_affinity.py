@@ -37,10 +37,7 @@ class NodeAffinity:
         if not pod.preferred_nodes:
             return None
         return stretched(
-            [
-                sum(w for w, term in pod.preferred_nodes if term.matches(node.facts.labels, node.name))
-                for node in nodes
-            ]
+            [sum(w for w, term in pod.preferred_nodes if term.matches(node.facts.labels, node.name)) for node in nodes]
         )
 
     def cured_by(self, pod: PodInfo, event: Event) -> bool:

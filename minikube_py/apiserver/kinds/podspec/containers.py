@@ -35,6 +35,8 @@ class PodFacts:
     host_users: bool | None
     os: str
     restart_policy: str
+    template: bool = False
+    """In a workload's template, where host ports are not filled in yet."""
     names: set[str] = field(default_factory=set)
     """The containers seen so far: names are unique in the whole Pod."""
     host_ports: set[tuple[str, str, int]] = field(default_factory=set)
@@ -148,7 +150,7 @@ def _ports(ports: Sequence[ContainerPort], path: str, pod: PodFacts, errs: list[
             errs.append(invalid(f"{path}[{i}].containerPort", number, "must be between 1 and 65535, inclusive"))
         if port.hostPort and not 0 < port.hostPort < 65536:
             errs.append(invalid(f"{path}[{i}].hostPort", port.hostPort, "must be between 1 and 65535, inclusive"))
-        if pod.host_network and port.hostPort != number:
+        if pod.host_network and port.hostPort != number and (port.hostPort or not pod.template):
             detail = "must match `hostPort` when `hostNetwork` is true"
             errs.append(invalid(f"{path}[{i}].containerPort", number, detail))
         if not port.protocol:

@@ -22,18 +22,31 @@ def default_spec(spec: Object) -> None:
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
-    host_network = bool(spec.get("hostNetwork"))
     for member in ("initContainers", "containers", "ephemeralContainers"):
         for container in spec.get(member) or ():
-            _container(container, host_network and member != "ephemeralContainers")
+            _container(container)
     for volume in spec.get("volumes") or ():
         _volume(volume)
     if overhead := spec.get("overhead"):
-        _round(overhead)
+        round_amounts(overhead)
+
+
+def default_template(holder: Object, member: str = "template") -> None:
+    """Fill the defaults into the template that `holder` has as `member`; there is one afterwards."""
+    template = holder.get(member)
+    if template is None:
+        template = holder[member] = {}
+    template.setdefault("metadata", {})
+    spec = template.get("spec")
+    if spec is None:
+        spec = template["spec"] = {}
+    default_spec(spec)
 
 
 def default_pod(spec: Object) -> None:
-    """What applies to Pods alone and not to templates: requests follow limits, service links are on."""
+    """What applies to Pods alone and not to templates: requests follow limits, the host's network has one port each."""
+    if spec.get("hostNetwork"):
+        _host_ports(spec)
     for member in ("initContainers", "containers"):
         for container in spec.get(member) or ():
             resources = container.get("resources")
@@ -47,12 +60,20 @@ def default_pod(spec: Object) -> None:
         _pod_level_resources(spec)
 
 
+def _host_ports(spec: Object) -> None:
+    for member in ("initContainers", "containers"):
+        for container in spec.get(member) or ():
+            for port in container.get("ports") or ():
+                if not port.get("hostPort") and port.get("containerPort"):
+                    port["hostPort"] = port["containerPort"]
+
+
 def _fill(obj: Object, member: str, value: object) -> None:
     if not obj.get(member):
         obj[member] = value
 
 
-def _container(container: Object, host_network: bool) -> None:
+def _container(container: Object) -> None:
     if not container.get("imagePullPolicy"):
         container["imagePullPolicy"] = "Always" if is_latest(container.get("image") or "") else "IfNotPresent"
     if not container.get("terminationMessagePath"):
@@ -65,12 +86,10 @@ def _container(container: Object, host_network: bool) -> None:
     elif resources:
         for amounts in (resources.get("limits"), resources.get("requests")):
             if amounts:
-                _round(amounts)
+                round_amounts(amounts)
     for port in container.get("ports") or ():
         if not port.get("protocol"):
             port["protocol"] = "TCP"
-        if host_network and not port.get("hostPort") and port.get("containerPort"):
-            port["hostPort"] = port["containerPort"]
     for variable in container.get("env") or ():
         if source := variable.get("valueFrom"):
             _value_source(source)
@@ -113,7 +132,7 @@ def _handler(handler: Object) -> None:
         grpc["service"] = ""
 
 
-def _round(amounts: Object) -> None:
+def round_amounts(amounts: Object) -> None:
     """Amounts are kept in whole thousandths, rounded up."""
     for name, text in amounts.items():
         if isinstance(text, str) and text and text[-1] in "nu":
@@ -124,7 +143,7 @@ def _pod_level_resources(spec: Object) -> None:
     resources = spec["resources"]
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for amounts in (limits, requests):
-        _round(amounts)
+        round_amounts(amounts)
     containers = spec.get("containers") or []
     for name in sorted({n for c in containers for n in ((c.get("resources") or {}).get("limits") or ())}):
         if name.startswith("hugepages-") and name not in limits and name not in requests:
@@ -161,6 +180,13 @@ _VOLUME_DEFAULTS: dict[str, Object] = {
 }
 
 
+def default_source(source: str, body: Object) -> None:
+    """What applies to a volume source (`hostPath`) wherever it is nested: in a Pod or a PersistentVolume."""
+    for member, value in _VOLUME_DEFAULTS.get(source, {}).items():
+        if body.get(member) is None or (body[member] == "" and value):
+            body[member] = value
+
+
 def _volume(volume: Object) -> None:
     if not volume or (len(volume) == 1 and "name" in volume):
         volume["emptyDir"] = {}
@@ -168,10 +194,7 @@ def _volume(volume: Object) -> None:
     for source, body in volume.items():
         if source == "name" or not isinstance(body, dict):
             continue
-        if wanted := _VOLUME_DEFAULTS.get(source):
-            for member, value in wanted.items():
-                if body.get(member) is None or (body[member] == "" and value):
-                    body[member] = value
+        default_source(source, body)
         if source == "downwardAPI":
             _downward_items(body)
         elif source == "projected":

@@ -29,7 +29,7 @@ def is_extended(name: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _name_errors(name: str) -> tuple[str, ...]:
+def container_resource_errors(name: str) -> tuple[str, ...]:
     """What is wrong with a resource's name where a container uses it."""
     errs = qualified(name)
     if "/" not in name:
@@ -64,7 +64,7 @@ def validate_requirements(
     limits, requests = resources.limits, resources.requests
     for member, amounts in (("limits", limits), ("requests", requests)):
         for name, amount in amounts.items():
-            for sentence in _name_errors(name):
+            for sentence in container_resource_errors(name):
                 errs.append(invalid(f"{path}.{member}[{name}]", name, sentence))
             if amount < _ZERO or "/" in name:
                 validate_amount(name, amount, f"{path}.{member}[{name}]", errs)
@@ -104,6 +104,6 @@ def _huge_pages(
 def validate_overhead(amounts: Mapping[str, Quantity], path: str, errs: list[FieldError]) -> None:
     """Append what is wrong with what a Pod costs beside its containers."""
     for name, amount in amounts.items():
-        for sentence in _name_errors(name):
+        for sentence in container_resource_errors(name):
             errs.append(invalid(f"{path}[{name}]", name, sentence))
         validate_amount(name, amount, f"{path}[{name}]", errs)

@@ -12,6 +12,7 @@ from minikube_py.apiserver.kinds._objectmeta import qualified, validate_label_se
 if TYPE_CHECKING:
     from minikube_py.api.types.core_v1 import (
         Affinity,
+        NodeSelector,
         NodeSelectorRequirement,
         NodeSelectorTerm,
         PodAffinityTerm,
@@ -58,11 +59,7 @@ def validate_affinity(affinity: Affinity, path: str, errs: list[FieldError]) -> 
         where = f"{path}.nodeAffinity"
         must = node.requiredDuringSchedulingIgnoredDuringExecution
         if must is not None:
-            terms = f"{where}.{_REQUIRED}.nodeSelectorTerms"
-            if not must.nodeSelectorTerms:
-                errs.append(required(terms, "must have at least one node selector term"))
-            for i, term in enumerate(must.nodeSelectorTerms):
-                _node_term(term, f"{terms}[{i}]", errs)
+            validate_node_selector(must, f"{where}.{_REQUIRED}", errs)
         for i, choice in enumerate(node.preferredDuringSchedulingIgnoredDuringExecution):
             at = f"{where}.{_PREFERRED}[{i}]"
             if not 1 <= choice.weight <= 100:
@@ -79,6 +76,14 @@ def validate_affinity(affinity: Affinity, path: str, errs: list[FieldError]) -> 
             if not 1 <= weighted.weight <= 100:
                 errs.append(invalid(f"{at}.weight", weighted.weight, "must be in the range 1-100"))
             _pod_term(weighted.podAffinityTerm, f"{at}.podAffinityTerm", errs)
+
+
+def validate_node_selector(selector: NodeSelector, path: str, errs: list[FieldError]) -> None:
+    """Append what is wrong with a NodeSelector, the hard kind of choice among Nodes."""
+    if not selector.nodeSelectorTerms:
+        errs.append(required(f"{path}.nodeSelectorTerms", "must have at least one node selector term"))
+    for i, term in enumerate(selector.nodeSelectorTerms):
+        _node_term(term, f"{path}.nodeSelectorTerms[{i}]", errs)
 
 
 def _node_term(term: NodeSelectorTerm, path: str, errs: list[FieldError]) -> None:

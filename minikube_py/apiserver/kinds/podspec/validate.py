@@ -29,8 +29,8 @@ def validate_pod(pod: Pod) -> list[FieldError]:
     return errs
 
 
-def validate_spec(spec: PodSpec, path: str) -> list[FieldError]:
-    """What is wrong with a PodSpec at `path` (`spec`, or `spec.template.spec` of a workload)."""
+def validate_spec(spec: PodSpec, path: str, *, template: bool = False) -> list[FieldError]:
+    """What is wrong with a PodSpec at `path` (`spec`, or `spec.template.spec` of a workload: a `template`)."""
     errs: list[FieldError] = []
     sources = volumes.validate_volumes(spec.volumes, f"{path}.volumes", errs) if spec.volumes else {}
     if spec.resourceClaims:
@@ -43,6 +43,7 @@ def validate_spec(spec: PodSpec, path: str) -> list[FieldError]:
         host_users=spec.hostUsers,
         os=spec.os.name if spec.os is not None else "",
         restart_policy=spec.restartPolicy,
+        template=template,
     )
     containers.validate_containers(spec.containers, f"{path}.containers", facts, errs)
     if spec.initContainers:

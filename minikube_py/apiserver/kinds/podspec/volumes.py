@@ -56,11 +56,12 @@ def validate_volumes(volumes: Sequence[Volume], path: str, errs: list[FieldError
                 errs.append(forbidden(f"{where}.{extra}", "may not specify more than 1 volume type"))
         if chosen:
             sources[volume.name] = chosen[0]
-            _source(chosen[0], getattr(volume, chosen[0]), f"{where}.{chosen[0]}", errs)
+            validate_source(chosen[0], getattr(volume, chosen[0]), f"{where}.{chosen[0]}", errs)
     return sources
 
 
-def _source(kind: str, source: Any, path: str, errs: list[FieldError]) -> None:
+def validate_source(kind: str, source: Any, path: str, errs: list[FieldError]) -> None:
+    """Append what is wrong with one volume source of a kind (`hostPath`)."""
     for member in _REQUIRED.get(kind, ()):
         if not getattr(source, member):
             errs.append(required(f"{path}.{member}"))
@@ -227,11 +228,9 @@ def _ephemeral(source: Any, path: str, errs: list[FieldError]) -> None:
     if source.volumeClaimTemplate is None:
         errs.append(required(f"{path}.volumeClaimTemplate"))
         return
-    spec, where = source.volumeClaimTemplate.spec, f"{path}.volumeClaimTemplate.spec"
-    if not spec.accessModes:
-        errs.append(required(f"{where}.accessModes", "at least 1 access mode is required"))
-    if "storage" not in spec.resources.requests:
-        errs.append(required(f"{where}.resources[storage]"))
+    from minikube_py.apiserver.kinds.persistentvolumeclaim import validate_claim_spec
+
+    validate_claim_spec(source.volumeClaimTemplate.spec, f"{path}.volumeClaimTemplate.spec", errs)
 
 
 _CHECKS: dict[str, Callable[[Any, str, list[FieldError]], None]] = {

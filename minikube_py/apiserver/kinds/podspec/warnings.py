@@ -8,14 +8,14 @@ from minikube_py.api import names, quantity
 
 Object = dict[str, Any]
 
-_OLD_LABELS = {
+OLD_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
     "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
     "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
     "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
     "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
-_OLD_VOLUMES = {
+OLD_VOLUMES = {
     "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
     "gitRepo": "deprecated in v1.11, and disabled by default in v1.33+",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
@@ -46,20 +46,20 @@ def template_warnings(spec: Object, path: str) -> list[str]:
     """What to tell the author of a PodSpec at `path`."""
     found: list[str] = []
     for key in spec.get("nodeSelector") or ():
-        if key in _OLD_LABELS:
-            found.append(f"{path}.nodeSelector[{key}]: {_OLD_LABELS[key]}")
+        if key in OLD_LABELS:
+            found.append(f"{path}.nodeSelector[{key}]: {OLD_LABELS[key]}")
     for i, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
-        if (key := constraint.get("topologyKey")) in _OLD_LABELS:
-            found.append(f"{path}.topologySpreadConstraints[{i}].topologyKey: {key} is {_OLD_LABELS[key]}")
+        if (key := constraint.get("topologyKey")) in OLD_LABELS:
+            found.append(f"{path}.topologySpreadConstraints[{i}].topologyKey: {key} is {OLD_LABELS[key]}")
     for i, volume in enumerate(spec.get("volumes") or ()):
-        found += [f"{path}.volumes[{i}].{s}: {_OLD_VOLUMES[s]}" for s in volume if s in _OLD_VOLUMES]
+        found += [f"{path}.volumes[{i}].{s}: {OLD_VOLUMES[s]}" for s in volume if s in OLD_VOLUMES]
     for i, reference in enumerate(spec.get("imagePullSecrets") or ()):
         if not reference.get("name"):
             found.append(f'{path}.imagePullSecrets[{i}].name: invalid empty name ""')
     ips: dict[str, int] = {}
     for i, alias in enumerate(spec.get("hostAliases") or ()):
         if alias.get("ip") in ips:
-            found.append(f"{path}.hostAliases[{i}].ip: duplicate ip \"{alias['ip']}\"")
+            found.append(f'{path}.hostAliases[{i}].ip: duplicate ip "{alias["ip"]}"')
         ips[alias.get("ip", "")] = i
     for member in ("initContainers", "containers"):
         for i, container in enumerate(spec.get(member) or ()):
@@ -71,17 +71,26 @@ def template_warnings(spec: Object, path: str) -> list[str]:
     return found
 
 
+def claim_warnings(spec: Object, path: str) -> list[str]:
+    """What to tell the author of a PersistentVolumeClaimSpec at `path`."""
+    found: list[str] = []
+    _fractions(spec.get("resources") or {}, ("storage",), f"{path}.resources", found)
+    return found
+
+
+def _fractions(resources: Object, bytes_of: tuple[str, ...], path: str, found: list[str]) -> None:
+    for member in ("limits", "requests"):
+        for name in bytes_of:
+            amount = (resources.get(member) or {}).get(name)
+            if isinstance(amount, str) and amount.endswith("m") and quantity.parse(amount).milli_value() % 1000:
+                found.append(
+                    f'{path}.{member}[{name}]: fractional byte value "{amount}" is invalid, must be an integer'
+                )
+
+
 def _container(container: Object, path: str, found: list[str]) -> None:
-    resources = container.get("resources")
-    if resources:
-        for member in ("limits", "requests"):
-            for name in ("memory", "ephemeral-storage"):
-                amount = (resources.get(member) or {}).get(name)
-                if isinstance(amount, str) and amount.endswith("m") and quantity.parse(amount).milli_value() % 1000:
-                    found.append(
-                        f'{path}.resources.{member}[{name}]: fractional byte value "{amount}" is invalid, '
-                        "must be an integer"
-                    )
+    if resources := container.get("resources"):
+        _fractions(resources, ("memory", "ephemeral-storage"), f"{path}.resources", found)
     seen: dict[str, int] = {}
     for i, variable in enumerate(container.get("env") or ()):
         name = variable.get("name", "")
