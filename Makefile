@@ -32,6 +32,9 @@ unit: setup  ## The tests that need no engine, etcd or kubectl
 types: setup  ## Generate minikube_py/api/types anew from tools/facts
 	@$(VENV)/python tools/gen_types.py
 
+compat: setup  ## Write the tables of docs/compat.md anew from the code
+	@$(VENV)/python tools/gen_compat.py
+
 bench: setup  ## Measure; BENCH_ARGS="--peer KUBECONFIG" measures another server in the same run
 	@$(VENV)/python -m bench $(BENCH_ARGS)
 
@@ -41,4 +44,4 @@ lock: setup  ## Make requirements.lock anew from what pyproject.toml allows
 clean: down  ## Remove what setup and runs left in this directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo down test lint layers unit types bench lock clean
+.PHONY: help setup demo down test lint layers unit types compat bench lock clean

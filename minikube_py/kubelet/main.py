@@ -29,7 +29,9 @@ from minikube_py.kubelet.probes import ProbeManager
 from minikube_py.kubelet.pullsecrets import PullSecrets
 from minikube_py.kubelet.reporter import StatusReporter
 from minikube_py.kubelet.runtime.base import Runtime
+from minikube_py.kubelet.stats import Sampler
 from minikube_py.kubelet.steps import NodeView, Steps
+from minikube_py.kubelet.summary import NodeStats
 from minikube_py.kubelet.volumes.manager import Offload, VolumeManager
 from minikube_py.kubelet.volumes.mounts import KernelMounter, Mounter, PlainMounter
 
@@ -98,7 +100,9 @@ class Kubelet:
             config, runtime, clock=clock, pods=self.informer, observer=self.observer, reporter=self.reporter,
             volumes=self.volumes, node=self.node,
         )  # fmt: skip
+        self.sampler = Sampler(runtime, self.observer, clock=clock)
         memory = quantity.parse(self.node.capacity["memory"]).value()
+        self.stats = NodeStats(self.sampler, name, memory)
         handlers = Handlers(runtime, self.net, clock)
         self.pods.images = ImagePuller(
             runtime, self.recorder, PullSecrets(objects, self.recorder), clock=clock, spawn=self.pods.spawn,
@@ -127,6 +131,7 @@ class Kubelet:
                 if self.config.tls_cert_file:
                     listening = asyncio.Event()
                     group.start("server", lambda: self._serve(listening))
+                    group.start("stats", self.sampler.run)
                     # The Node names the port, which may be one that the system chose.
                     await listening.wait()
                 else:
@@ -144,7 +149,9 @@ class Kubelet:
             listening.set()
 
         lookup = PodLookup(self.pods, self.reporter)
-        await server.serve(self.config, lookup, self.runtime, self.clock, metrics=REGISTRY, started=started)
+        await server.serve(
+            self.config, lookup, self.runtime, self.clock, metrics=REGISTRY, stats=self.stats, started=started
+        )  # fmt: skip
 
     async def _services(self) -> Iterable[Object]:
         await self.services.wait_synced()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from minikube_py.kubelet.runtime.base import EngineUnavailable, Runtime
 from minikube_py.kubelet.state import View, views
@@ -18,12 +18,19 @@ class Observer:
         self._seen = -1
         self._views: Mapping[str, View] = {}
         self._lock = asyncio.Lock()
+        self._subscribers: list[Callable[[], object]] = []
         self.error = ""
         """Why the engine did not answer the last time, or ""."""
 
     def invalidate(self) -> None:
         """Something in the engine changed, or may have: what was seen before is no longer enough."""
         self._changes += 1
+        for notify in self._subscribers:
+            notify()
+
+    def subscribe(self, notify: Callable[[], object]) -> None:
+        """Call `notify` at every such change."""
+        self._subscribers.append(notify)
 
     async def views(self) -> Mapping[str, View]:
         """The engine as it was at or after this call, or since its last change. Raises EngineUnavailable."""

@@ -1,4 +1,4 @@
-"""The kubelet's HTTPS server, under the real kubelet's paths: logs, exec, port forwarding, pods, health, metrics.
+"""The kubelet's HTTPS server, under the real kubelet's paths: logs, exec, port forwarding, pods, health, stats.
 
 Only the API server may ask: a client certificate of the cluster's CA is required, and it must be the API server's
 or an administrator's.
@@ -60,18 +60,31 @@ class Pods(Protocol):
         ...
 
 
+class Stats(Protocol):
+    """What the server tells of the node's and the containers' use of CPU and memory."""
+
+    def summary(self) -> Object:
+        """The Summary of stats/v1alpha1, of which nothing but CPU and memory is known."""
+        ...
+
+    def resource_metrics(self) -> str:
+        """The same in Prometheus' text."""
+        ...
+
+
 class KubeletApp:
     """The ASGI application behind the server."""
 
     def __init__(
         self, pods: Pods, runtime: Runtime, clock: Clock, *,
-        health: Health | None = None, metrics: Registry | None = None,
+        health: Health | None = None, metrics: Registry | None = None, stats: Stats | None = None,
     ) -> None:  # fmt: skip
         self._pods = pods
         self._runtime = runtime
         self._clock = clock
         self._health = health or Health()
         self._metrics = metrics
+        self._stats = stats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -101,6 +114,10 @@ class KubeletApp:
                 await _answer(send, answer.status, answer.body.encode(), b"text/plain; charset=utf-8")
             case ["metrics"] if reading and self._metrics is not None:
                 await _answer(send, 200, self._metrics.render().encode(), CONTENT_TYPE.encode())
+            case ["metrics", "resource"] if reading and self._stats is not None:
+                await _answer(send, 200, self._stats.resource_metrics().encode(), CONTENT_TYPE.encode())
+            case ["stats", "summary"] if reading and self._stats is not None:
+                await _answer(send, 200, orjson.dumps(self._stats.summary()), b"application/json")
             case ["pods"] if reading:
                 pods = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": list(self._pods.all())}
                 await _answer(send, 200, orjson.dumps(pods), b"application/json")
@@ -294,7 +311,8 @@ def tls_context(config: KubeletConfig) -> ssl.SSLContext:
 
 async def serve(
     config: KubeletConfig, pods: Pods, runtime: Runtime, clock: Clock, *,
-    health: Health | None = None, metrics: Registry | None = None, started: Callable[[int], None] | None = None,
+    health: Health | None = None, metrics: Registry | None = None, stats: Stats | None = None,
+    started: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
     """Serve until cancelled; `started` is called with the port. Raises OSError when it cannot listen."""
     import uvicorn
@@ -312,7 +330,7 @@ async def serve(
             self.app_state = {**self.app_state, "peer": {"user": user, "groups": groups}}
 
     context = tls_context(config)
-    app = KubeletApp(pods, runtime, clock, health=health, metrics=metrics)
+    app = KubeletApp(pods, runtime, clock, health=health, metrics=metrics, stats=stats)
     settings = uvicorn.Config(
         app, http=PeerProtocol, ws="wsproto", lifespan="off", log_config=None, log_level="warning", access_log=False,
         server_header=False, date_header=False, timeout_graceful_shutdown=GRACE_SECONDS,

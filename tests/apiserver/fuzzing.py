@@ -18,7 +18,7 @@ import kubernetes_validate
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from minikube_py.api.schema import List, Map, Node, Struct
+from minikube_py.api.schema import List, Map, Node, Scalar, Struct
 from minikube_py.apiserver.kinds import KINDS
 from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.daemon.clock import settle
@@ -250,7 +250,8 @@ class Server:
         row = self.ask("GET", path, headers=[("accept", TABLE)]).json["rows"][0]
         assert len(row["cells"]) == len(served.kind.columns)
         again = self.ask("PUT", path, body=found)
-        assert (again.status, again.json) == (200, found), again
+        assert again.status == 200, again
+        assert again.json == found, ("putting it back changed something", list(differences(found, again.json)), found)
 
 
 def _unreachable(path: str, answer: Answer) -> bool:
@@ -271,15 +272,25 @@ def _validator(openapi: str) -> Any:
 def check_schema(kind: Kind, obj: Object) -> None:
     """A built-in kind's object must be good by the schemas that kubernetes-validate has of Kubernetes.
 
-    A required list may be absent: where nothing asks for an element, Go shows null, which no schema allows.
+    A required list, map or time may be absent: where nothing asks for more, Go shows null, which no schema allows.
     """
     if kind.custom is None:
         for error in _validator(kind.struct.openapi).iter_errors(obj):
             node: Node | None = kind.struct
             for key in error.instance_path:
                 node = member(node, key)
-            absent = getattr(error.kind, "property", None)
-            assert absent and isinstance(member(node, absent), List | Map), (error.message, error.instance_path, obj)
+            missing = member(node, getattr(error.kind, "property", None))
+            null = isinstance(missing, List | Map) or missing in (Scalar("Time"), Scalar("MicroTime"))
+            assert null, (error.message, error.instance_path, obj)
+
+
+def differences(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            yield from differences(one.get(key), other.get(key), f"{path}.{key}")
+    elif one != other:
+        yield path, one, other
 
 
 @contextmanager

@@ -22,15 +22,20 @@ KUBECTLS = ("1.32", "1.36")
 T = TypeVar("T")
 
 
-def kubectl_binary(version: str) -> Path:
-    """The kubectl of a version; without it the test is skipped, or fails where CI is set."""
-    path = ROOT / ".cache" / "bin" / f"kubectl-{version}"
+def binary(name: str) -> Path:
+    """A program that `make setup` unpacks; without it the test is skipped, or fails where CI is set."""
+    path = ROOT / ".cache" / "bin" / name
     if not path.exists():
-        message = f"no kubectl {version} in .cache/bin (`make setup` unpacks it)"
+        message = f"no {name} in .cache/bin (`make setup` unpacks it)"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+def kubectl_binary(version: str) -> Path:
+    """The kubectl of a version."""
+    return binary(f"kubectl-{version}")
 
 
 @dataclass(frozen=True)
