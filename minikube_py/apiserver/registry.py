@@ -32,6 +32,9 @@ from minikube_py.store import base as store
 MAX_RETRIES = 50
 """How often a write that named no revision starts again when another server's write got there first."""
 
+OBJECT_LIMIT = 1536 * 1024
+"""Bytes of a stored object: etcd's default limit of a request, which every store keeps to."""
+
 OTHER_ENDPOINT = {"": (("status",),), "status": (("spec",),)}
 """What managed fields leave out per endpoint: a plain write does not own status, a status write owns nothing else."""
 
@@ -148,7 +151,7 @@ class Registry:
         try:
             await self._admission.validate(attributes)
             allocation = self._allocate(obj, None)
-            value = self.codec.encode(obj)
+            value = self._encode(key, obj)
             if request.options.dry_run:
                 await self._storage.fresh()
                 if key in self.cache.items:
@@ -252,7 +255,7 @@ class Registry:
         try:
             await self._admission.validate(attributes)
             allocation = self._allocate(new, old)
-            value = self.codec.encode(new)
+            value = self._encode(entry.key, new)
             # Where nothing changed, nothing is written: the revision stays and no watcher is told.
             unchanged = value == entry.value and not self._storage.stale(entry.key)
             if request.options.dry_run or unchanged:
@@ -387,6 +390,13 @@ class Registry:
         if self.kind.allocate is None:
             return None
         return self.kind.allocate(self.allocators, new, old)
+
+    def _encode(self, key: str, obj: Object) -> bytes:
+        """The stored form. Raises TooLarge beyond OBJECT_LIMIT, whatever the store would take."""
+        value = self.codec.encode(obj)
+        if len(value) > OBJECT_LIMIT:
+            raise store.TooLarge(key, len(value))
+        return value
 
     @staticmethod
     def _commit(allocation: Allocation | None, attributes: Attributes) -> None:

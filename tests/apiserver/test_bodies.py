@@ -300,3 +300,18 @@ async def test_put_bodies(api: Api) -> None:
     for raw in (b"", b"[]", b"null", b"{"):
         assert (await api.ask("PUT", f"{CONFIGMAPS}/a", raw)).status == 400
     assert await revision(api) == before
+
+
+async def test_an_object_may_have_a_megabyte_and_a_half(api: Api) -> None:
+    root = "/apis/apps/v1/namespaces/default/controllerrevisions"
+    fits = {"metadata": {"name": "a"}, "revision": 1, "data": {"text": "x" * (1536 * 1024 - 2000)}}
+    await api.ok("POST", root, fits)
+    for method, path in (("POST", root), ("PATCH", f"{root}/a")):
+        body = {"metadata": {"name": "b" if method == "POST" else "a", "annotations": {"a": "x" * 4000}}}
+        body |= {"revision": 1, "data": fits["data"]} if method == "POST" else {}
+        media = "application/json" if method == "POST" else "application/merge-patch+json"
+        answer = await api.ask(method, path, body, content_type=media)
+        assert (answer.status, answer.reason) == (413, "RequestEntityTooLarge"), answer
+        assert "xxx" not in answer.json["message"]
+    assert (await api.ask("GET", f"{root}/b")).status == 404
+    assert "annotations" not in (await api.ok("GET", f"{root}/a"))["metadata"]

@@ -57,6 +57,12 @@ def prepare_update(new: Object, old: Object, context: Context) -> None:
     _count_template(new, _template_generation(old) + changed)
 
 
+def prepare_status(new: Object, old: Object, context: Context) -> None:
+    """The count is a part of the spec upstream, only shown as an annotation."""
+    workloads.keep_spec(new, old, context)
+    _count_template(new, _template_generation(old))
+
+
 def _template_generation(obj: Object) -> int:
     text = (obj["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
@@ -161,7 +167,7 @@ KIND = Kind(
     default=default,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    prepare_status=workloads.keep_spec,
+    prepare_status=prepare_status,
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,
