@@ -60,6 +60,8 @@ class Request:
     warnings: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
     """Sentences about members that the body has twice, told together with the unknown ones."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What plugins have to say to the audit log."""
 
 
 Change = Callable[[Object], Object]
@@ -240,6 +242,7 @@ class Registry:
             kind.prepare_status(new, old, context)
         elif part := kind.parts.get(request.subresource):
             part.prepare(new, old, context)
+            objectmeta.bump_generation(kind, new, old)
         else:
             kind.prepare_update(new, old, context)
             objectmeta.bump_generation(kind, new, old)
@@ -341,7 +344,7 @@ class Registry:
         name = obj["metadata"].get("name", request.name)
         return Attributes(
             operation, self.kind, request.namespace, name, request.subresource, request.user, obj, old,
-            request.options.dry_run, request.warnings,
+            request.options.dry_run, request.warnings, request.annotations,
         )  # fmt: skip
 
     def _validate_create(self, obj: Object) -> None:
@@ -383,7 +386,7 @@ class Registry:
     def ignored(self, subresource: str) -> Sequence[tuple[str, ...]]:
         """The paths that managed fields of this endpoint leave out."""
         if part := self.kind.parts.get(subresource):
-            return part.ignore
+            return part.ignore()
         return OTHER_ENDPOINT.get(subresource, ()) if self.kind.status else ()
 
     def _allocate(self, new: Object, old: Object | None) -> Allocation | None:

@@ -69,7 +69,7 @@ class Resources:
         name = target.name
         chosen: tuple[tuple[str, str, str], ...] = ()
         if exchange.scope["query_string"] and verb in _NARROWED:
-            name, chosen = _narrowed(exchange, verb)
+            name, chosen = narrowed(exchange, verb)
         namespace = target.namespace
         if target.plural == "namespaces" and not target.group:
             namespace = target.name  # a Namespace is in itself: what a role in it allows counts for it
@@ -130,7 +130,7 @@ class Resources:
         rows = [(item.row(kind), item.data) for item in result.items]
         if form.shape == "Table":
             shown = table_from_data(
-                kind, rows, now=self.clock.now(), list_meta=result.meta(), include_object=_include(exchange),
+                kind, rows, now=self.clock.now(), list_meta=result.meta(), include_object=include_object(exchange),
                 group_version=version,
             )  # fmt: skip
         elif form.shape == "PartialObjectMetadataList":
@@ -163,7 +163,7 @@ class Resources:
                 mark,
             )
             return
-        include = _include(exchange)
+        include = include_object(exchange)
         first = True
 
         def shape(obj: Object) -> Object:
@@ -191,14 +191,14 @@ class Resources:
     async def create(self, exchange: Exchange, registry: Registry, target: Target) -> None:
         form = _form(exchange)
         wanted = options.write_options(exchange.query, exchange.header(b"user-agent"))
-        request = Request(exchange.user, wanted, target.namespace, "")
+        request = _request(exchange, wanted, target)
         obj = await self._read(exchange, registry, request)
         await self._show(exchange, registry, await registry.create(obj, request), form)
 
     async def update(self, exchange: Exchange, registry: Registry, target: Target) -> None:
         form = _form(exchange)
         wanted = options.write_options(exchange.query, exchange.header(b"user-agent"))
-        request = Request(exchange.user, wanted, target.namespace, target.name, target.subresource)
+        request = _request(exchange, wanted, target)
         obj = await self._read(exchange, registry, request)
         await self._show(exchange, registry, await registry.update(obj, request), form)
 
@@ -207,7 +207,7 @@ class Resources:
         content_type = exchange.header(b"content-type")
         applying = body.media_type(content_type) == patching.APPLY_PATCH
         wanted = options.write_options(exchange.query, exchange.header(b"user-agent"), applying=applying)
-        request = Request(exchange.user, wanted, target.namespace, target.name, target.subresource)
+        request = _request(exchange, wanted, target)
         raw = await exchange.body()
         result = await patching.patch(registry, raw, content_type, request, self.clock)
         await self._show(exchange, registry, result, form)
@@ -273,7 +273,7 @@ class Resources:
             shown: object = table(
                 registry.kind, [obj], now=self.clock.now(),
                 list_meta={"resourceVersion": obj["metadata"].get("resourceVersion", "")},
-                include_object=_include(exchange), group_version=version,
+                include_object=include_object(exchange), group_version=version,
             )  # fmt: skip
         else:
             shown = partial(obj, group_version=version)
@@ -300,7 +300,7 @@ _INTERACTIVE = frozenset({"exec", "attach", "portforward"})
 """WebSockets begin with a GET; who may only read must not get a shell by one, so they take the verb create as well."""
 
 
-def _narrowed(exchange: Exchange, verb: str) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+def narrowed(exchange: Exchange, verb: str) -> tuple[str, tuple[tuple[str, str, str], ...]]:
     """What a collection's field selector says to authorizers: the one name that is read, if any, and all of it.
 
     A selector that cannot be read says nothing here; the request is refused for it once it is allowed.
@@ -316,12 +316,20 @@ def _narrowed(exchange: Exchange, verb: str) -> tuple[str, tuple[tuple[str, str,
     return names[0] if names and not path_segment(names[0]) else "", tuple(requirements)
 
 
+def _request(exchange: Exchange, wanted: options.WriteOptions, target: Target) -> Request:
+    """A write as the registry wants it; what plugins say to the audit log goes into its record where there is one."""
+    request = Request(exchange.user, wanted, target.namespace, target.name, target.subresource)
+    if exchange.audit is not None:
+        exchange.audit.annotations = request.annotations
+    return request
+
+
 def _form(exchange: Exchange) -> negotiate.Form:
     """How to show one object, settled before anything is written. Raises NotAcceptable, BadRequest."""
     accept = exchange.header(b"accept")
     form = negotiate.form(accept, yaml=True) if accept else negotiate.PLAIN
     if form.shape == "Table":
-        _include(exchange)
+        include_object(exchange)
     elif form.shape == "PartialObjectMetadataList":
         raise errors.NotAcceptable("an object has no form PartialObjectMetadataList")
     return form
@@ -339,7 +347,8 @@ def _watching(exchange: Exchange) -> bool:
     return bool(exchange.scope["query_string"]) and options.flag(exchange.query, "watch")
 
 
-def _include(exchange: Exchange) -> str:
+def include_object(exchange: Exchange) -> str:
+    """How much of the object a Table's rows carry. Raises BadRequest."""
     said = exchange.query.get("includeObject", "") or "Metadata"
     if said not in ("None", "Metadata", "Object"):
         raise errors.BadRequest(f'unrecognized includeObject value: "{said}"')

@@ -216,3 +216,21 @@ async def test_the_file_is_moved_aside_and_old_ones_go(tmp_path: Path) -> None:
         log.write(line)
     assert files(tmp_path) == ["audit-2030-01-03T00-00-09.000.log", "audit.log"]
     log.close()
+
+
+async def test_pod_security_has_its_say(tmp_path: Path) -> None:
+    async with audited(tmp_path, {"level": "Metadata", "verbs": ["create"]}) as (api, log):
+        labels = {f"pod-security.kubernetes.io/{mode}": level for mode, level in
+                  (("enforce", "baseline"), ("audit", "restricted"))}  # fmt: skip
+        await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "safe", "labels": labels}})
+        await api.cluster.add_account("default", "safe")
+        body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "web:1"}]}}
+        await api.ok("POST", "/api/v1/namespaces/safe/pods", body)
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": body["spec"]}
+        spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+        await api.ok("POST", "/apis/apps/v1/namespaces/safe/deployments", {"metadata": {"name": "d"}, "spec": spec})
+    (pod,), (deployment,) = events(log, resource="pods"), events(log, resource="deployments")
+    assert pod["annotations"]["pod-security.kubernetes.io/enforce-policy"] == "baseline:latest"
+    for event in (pod, deployment):
+        said = event["annotations"]["pod-security.kubernetes.io/audit-violations"]
+        assert said.startswith('would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false')

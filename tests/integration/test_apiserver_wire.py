@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from minikube_py.api import errors
-from minikube_py.api.resources import NAMESPACES
+from minikube_py.api.resources import NAMESPACES, SERVICEACCOUNTS
 from minikube_py.client import kubeconfig
 from minikube_py.daemon.clock import RealClock
 from tests.contract.client_contract import ClientContract, World
@@ -469,5 +469,13 @@ class TestClientContract(ClientContract):
                 with suppress(errors.AlreadyExists):
                     obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                     await world.client.create(NAMESPACES, obj)
+            # What the controller manager makes, and Pods are refused without.
+            account = {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "default", "namespace": "default"},
+            }
+            account |= {"automountServiceAccountToken": False}
+            await world.client.create(SERVICEACCOUNTS, account)
             yield world
             await transport.close()

@@ -35,6 +35,8 @@ class Attributes:
     old: Object | None
     dry_run: bool
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is to say besides, by annotation keys."""
     undo: list[Callable[[], None]] = field(default_factory=list)
 
 

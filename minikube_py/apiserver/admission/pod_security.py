@@ -11,7 +11,7 @@ from minikube_py.apiserver.cache import Filter
 from minikube_py.apiserver.encoding import Object, loads
 from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.apiserver.podsecurity.checks import told, violations
-from minikube_py.apiserver.podsecurity.policy import LEVELS, Policy, Rule, policy
+from minikube_py.apiserver.podsecurity.policy import LEVELS, PREFIX, Policy, Rule, policy
 from minikube_py.apiserver.storage import Storage
 
 MAX_PODS = 3000
@@ -73,11 +73,14 @@ class PodSecurity(Plugin):
                 self._pod(attributes, wanted)
         elif (template := TEMPLATES[resource](attributes.new)) is not None:
             _warn(attributes, wanted.warn, template)
+            _note(attributes, wanted.audit, template)
 
     @staticmethod
     def _pod(attributes: Attributes, wanted: Policy) -> None:
         pod = attributes.new
         assert pod is not None
+        attributes.annotations[f"{PREFIX}enforce-policy"] = str(wanted.enforce)
+        _note(attributes, wanted.audit, pod)
         found = violations(wanted.enforce, pod["metadata"], pod["spec"])
         if found:
             raise forbidden(attributes, f'violates PodSecurity "{wanted.enforce}": {told(found)}')
@@ -129,6 +132,13 @@ def _warn(attributes: Attributes, rule: Rule, pod: Object) -> None:
     found = violations(rule, pod.get("metadata") or {}, pod.get("spec") or {})
     if found:
         attributes.warnings.append(f'would violate PodSecurity "{rule}": {told(found)}')
+
+
+def _note(attributes: Attributes, rule: Rule, pod: Object) -> None:
+    """Have the audit log say what breaks the rule to audit."""
+    found = violations(rule, pod.get("metadata") or {}, pod.get("spec") or {})
+    if found:
+        attributes.annotations[f"{PREFIX}audit-violations"] = f'would violate PodSecurity "{rule}": {told(found)}'
 
 
 def _changed(new: Object, old: Object) -> bool:

@@ -27,6 +27,8 @@ class Record:
         self.wants_response = decision.level == "RequestResponse"
         self.request_body = b""
         self.response_body = b""
+        self.annotations: dict[str, str] = {}
+        """What admission plugins add."""
         self._started = False
         # A refusal may repeat what was sent: of a Secret that is not for everybody who reads this log.
         hidden = not self.wants_request and asked.resource == "secrets"
@@ -67,7 +69,7 @@ class Record:
         """The answer has been sent."""
         if self._exchange.status != 401:
             allowed = "forbid" if self._exchange.denied else "allow"
-            self._event["annotations"] = {"authorization.k8s.io/decision": allowed}
+            self._event["annotations"] = {"authorization.k8s.io/decision": allowed, **self.annotations}
         answer = self._parsed(self.response_body)
         self._tell("ResponseComplete", code=self._exchange.status, answer=answer)
 
