@@ -26,6 +26,8 @@ SCALARS = {
     "string": "str", "bool": "bool", "int32": "Int32", "int64": "Int64", "int": "Int32", "float64": "float",
     "bytes": "Bytes", "any": "JSON",
 }  # fmt: skip
+NOT_LITERAL = {"discovery/v1.AddressType": ("IPv4", "IPv6")}
+"""Values that upstream makes of another package's constants, which the table of literal ones does not have."""
 FROM_BASE = {
     "Int32", "Int64", "Bytes", "Quantity", "IntOrString", "Time", "MicroTime", "Duration", "FieldsV1", "RawExtension",
     "JSON",
@@ -298,7 +300,7 @@ class Module:
             self.imports.setdefault(package, set()).add(short)
             return short
         self.base.add("OneOf")
-        values = [f'"{v}"' for v in sorted(entry["values"].values())]
+        values = [f'"{v}"' for v in sorted((*entry["values"].values(), *NOT_LITERAL.get(name, ())))]
         line = f"{short} = Annotated[str, OneOf({', '.join(values)})]"
         if len(line) > WIDTH:
             inner = "\n".join(fill([f"{v}," for v in values], 8))

@@ -18,7 +18,10 @@ def amounts(raw: Mapping[str, Any] | None) -> Amounts:
 
 
 def requests(pod: Mapping[str, Any]) -> Amounts:
-    """What the Pod needs at its peak; while it is resized, the greater of what is wanted and what it still holds."""
+    """What the Pod needs at its peak; while it is resized, the greater of what is wanted and what it still holds.
+
+    What its node can never give it does not count.
+    """
     return _total(pod, "requests")
 
 
@@ -34,14 +37,16 @@ def _total(pod: Mapping[str, Any], member: str) -> Amounts:
     added; to limits only where there is one, since nothing is limited otherwise.
     """
     spec = pod.get("spec") or {}
-    held = _held(pod.get("status") or {}, member)
+    status = pod.get("status") or {}
+    held = _held(status, member)
+    settled = bool(held) and infeasible(status)
     total: Amounts = {}
     for container in spec.get("containers") or ():
-        add(total, _own(container, member, held))
+        add(total, _own(container, member, held, settled))
     sidecars: Amounts = {}
     starting: Amounts = {}
     for container in spec.get("initContainers") or ():
-        own = _own(container, member, held)
+        own = _own(container, member, held, settled)
         if container.get("restartPolicy") == "Always":
             add(total, own)
             add(sidecars, own)
@@ -58,10 +63,13 @@ def _total(pod: Mapping[str, Any], member: str) -> Amounts:
     return total
 
 
-def _own(container: Mapping[str, Any], member: str, held: Mapping[str, Amounts]) -> Amounts:
+def _own(container: Mapping[str, Any], member: str, held: Mapping[str, Amounts], settled: bool) -> Amounts:
+    mine = held.get(container.get("name", "")) if held else None
+    if mine is not None and settled:
+        return dict(mine)
     own = amounts((container.get("resources") or {}).get(member))
-    if held:
-        raise_to(own, held.get(container.get("name", ""), {}))
+    if mine is not None:
+        raise_to(own, mine)
     return own
 
 
@@ -76,6 +84,14 @@ def _held(status: Mapping[str, Any], member: str) -> dict[str, Amounts]:
             if now:
                 found[container.get("name", "")] = now
     return found
+
+
+def infeasible(status: Mapping[str, Any]) -> bool:
+    """Whether the kubelet said that it will never resize the Pod to what its spec asks for."""
+    return any(
+        one.get("type") == "PodResizePending" and one.get("reason") == "Infeasible"
+        for one in status.get("conditions") or ()
+    )
 
 
 def add(total: Amounts, more: Mapping[str, Quantity]) -> None:

@@ -16,7 +16,7 @@ _ZERO: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 def format_time(moment: datetime) -> str:
     """A meta/v1 Time: `2030-01-02T03:04:05Z`, the fraction cut off. `moment` must be aware."""
-    return _utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year >= 1000 else _padded(_utc(moment))
+    return f"{_utc(moment).isoformat()[:19]}Z"
 
 
 def format_micro(moment: datetime) -> str:
@@ -25,8 +25,12 @@ def format_micro(moment: datetime) -> str:
     return f"{_padded(moment)[:-1]}.{moment.microsecond:06d}Z"
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime:
-    """The moment that an RFC 3339 text names, in UTC; digits beyond microseconds are cut off. Raises ValueError."""
+    """The moment that an RFC 3339 text names, in UTC; digits beyond microseconds are cut off. Remembered.
+
+    Raises ValueError.
+    """
     match = _RFC3339.match(text)
     if match is None:
         raise ValueError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": the text is no RFC 3339 time')

@@ -49,10 +49,13 @@ async def read_object(exchange: Exchange, *, duplicates: bool) -> tuple[Object, 
 
 def require_kind(obj: Object, kind: str, api_version: str) -> None:
     """The body must be of the kind that the URL is for; what it leaves out is filled in. Raises BadRequest."""
-    said_kind, said_version = obj.setdefault("kind", kind), obj.setdefault("apiVersion", api_version)
+    for member, wanted in (("kind", kind), ("apiVersion", api_version)):
+        if obj.get(member) in (None, ""):
+            obj[member] = wanted
+    said_kind, said_version = obj["kind"], obj["apiVersion"]
     if not isinstance(said_kind, str) or not isinstance(said_version, str):
         raise errors.BadRequest("kind and apiVersion must be strings")
-    if (said_kind or kind) != kind or (said_version or api_version) != api_version:
+    if said_kind != kind or said_version != api_version:
         raise errors.BadRequest(
             f"the object provided is unrecognized: the URL is for {kind} ({api_version}), "
             f"the body says {said_kind} ({said_version})"

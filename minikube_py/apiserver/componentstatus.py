@@ -23,7 +23,7 @@ from minikube_py.apiserver.http import JSON, Exchange, warning_headers
 from minikube_py.apiserver.kinds._columns import NAME
 from minikube_py.apiserver.kinds.base import Column, Kind
 from minikube_py.apiserver.paths import Target
-from minikube_py.apiserver.resources import require_verbs
+from minikube_py.apiserver.resources import include_object, require_verbs
 from minikube_py.apiserver.table import partial, partial_list, table
 from minikube_py.daemon.clock import Clock
 
@@ -121,7 +121,7 @@ class ComponentStatuses:
     def _shown(self, found: list[Object], form: negotiate.Form, exchange: Exchange, target: Target) -> Object:
         version = f"meta.k8s.io/{form.version}"
         if form.shape == "Table":
-            include = exchange.query.get("includeObject", "") or "Metadata"
+            include = include_object(exchange)
             return table(
                 KIND, found, now=self._clock.now(), list_meta={}, include_object=include, group_version=version
             )  # fmt: skip

@@ -48,11 +48,14 @@ Kept = dict[int, tuple[Kind, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Virtual:
-    """A resource that nothing is stored for: a question (`selfsubjectaccessreviews`) or an act (`bindings`)."""
+    """A resource that nothing is stored for: a question (`selfsubjectaccessreviews`) or an act (`bindings`).
+
+    `singular` None is the kind in lower case; some have none at all.
+    """
 
     resource: Resource
     verbs: tuple[str, ...] = ("create",)
-    singular: str = ""
+    singular: str | None = None
     short_names: tuple[str, ...] = ()
 
 
@@ -99,7 +102,7 @@ class Discovery:
             for k in kinds
         ]
         for v in virtual:
-            singular = v.singular or v.resource.kind.lower()
+            singular = v.resource.kind.lower() if v.singular is None else v.singular
             entries.append(_Entry(v.resource, singular, tuple(sorted(v.verbs)), v.short_names))
         self._entries: dict[tuple[str, str], list[_Entry]] = {}
         for entry in sorted(entries, key=lambda e: e.resource.plural):

@@ -48,7 +48,7 @@ class Result:
     warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """Who asks for what: the parts of a write that every verb needs."""
 
@@ -355,15 +355,15 @@ class Registry:
             raise errors.Invalid.of(self.resource.group, self.resource.kind, metadata.get("name", ""), problems)
 
     def _validate_update(self, new: Object, old: Object, subresource: str) -> None:
-        metadata = new["metadata"]
+        kind, metadata = self.kind, new["metadata"]
         problems = list(validate_object_meta_update(metadata, old["metadata"]))
-        after, before = self.kind.view(new), self.kind.view(old)
         if subresource == "status":
-            problems.extend(self.kind.validate_status(after, before))
-        elif part := self.kind.parts.get(subresource):
-            problems.extend(part.validate(after, before))
-        else:
-            problems.extend(self.kind.validate_update(after, before))
+            part_of = kind.status_part or (lambda obj: obj)
+            problems.extend(kind.validate_status(kind.view(part_of(new)), kind.view(part_of(old))))
+        elif part := kind.parts.get(subresource):
+            problems.extend(part.validate(kind.view(new), kind.view(old)))
+        elif kind.unchanged is None or not kind.unchanged(new, old):
+            problems.extend(kind.validate_update(kind.view(new), kind.view(old)))
         if problems:
             raise errors.Invalid.of(self.resource.group, self.resource.kind, metadata.get("name", ""), problems)
 

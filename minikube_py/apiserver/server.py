@@ -6,11 +6,13 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from minikube_py.apiserver.auth.user import CREDENTIAL_ID
 from minikube_py.apiserver.http import RAW, Headers
 
 GRACE_SECONDS = 1
@@ -99,6 +101,7 @@ class Protocol(HttpToolsProtocol):
         certificate = connection.getpeercert() if connection is not None else None
         identity = peer_identity(certificate) if certificate else None
         if identity is not None:
+            identity["extra"] = {CREDENTIAL_ID: (f"X509SHA256={sha256(connection.getpeercert(True)).hexdigest()}",)}
             self.app_state = {**self.app_state, "peer": identity}
 
     def on_headers_complete(self) -> None:
@@ -138,7 +141,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Any, *, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         config = uvicorn.Config(
-            app, host=host, port=port, http=Protocol, ws="wsproto", lifespan="off", log_config=None,
+            app, host=host, port=port, http=Protocol, ws=cast(Any, web_socket), lifespan="off", log_config=None,
             log_level="warning", access_log=False, proxy_headers=False,
             server_header=False, date_header=False, timeout_keep_alive=120,
             timeout_graceful_shutdown=GRACE_SECONDS, ws_max_size=32 * 1024 * 1024, ws_ping_interval=None, backlog=2048,
@@ -164,6 +167,13 @@ class Server(uvicorn.Server):
             await self.main_loop()
         finally:
             await asyncio.shield(self.shutdown(sockets=[sock]))
+
+
+def web_socket(**parts: Any) -> asyncio.Protocol:
+    """What takes a connection over that asks for a WebSocket; imported with the first."""
+    from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+    return WSProtocol(**parts)
 
 
 def config_socket(host: str, port: int) -> Any:

@@ -1,4 +1,4 @@
-"""Resources that store nothing: reviews that answer a question, and the older form of binding a Pod."""
+"""Resources that store nothing: reviews that answer a question, measurements, the older form of binding a Pod."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from minikube_py.apiserver.componentstatus import ComponentStatuses
 from minikube_py.apiserver.discovery import Virtual
 from minikube_py.apiserver.encoding import Object, dumps
 from minikube_py.apiserver.http import Exchange
+from minikube_py.apiserver.metrics_api import KINDS as METRICS
+from minikube_py.apiserver.metrics_api import MetricsApi
 from minikube_py.apiserver.paths import Target
 from minikube_py.apiserver.registry import Registry
 from minikube_py.apiserver.resources import require_verbs
@@ -61,11 +63,13 @@ class Virtuals:
         authorization: Authorization,
         tokens: Tokens,
         components: ComponentStatuses,
+        metrics: MetricsApi,
     ) -> None:
         self._authorization = authorization
         self._pods = pods
         self._binding = binding
         self._components = components
+        self._metrics = metrics
         self._handlers: dict[tuple[str, str, str], tuple[Resource, Handler]] = {
             ("", "v1", "bindings"): (BINDINGS, self._bind)
         }
@@ -75,10 +79,13 @@ class Virtuals:
         self.listed = [Virtual(resource, ("create",)) for resource, _ in self._handlers.values()]
         status = COMPONENTSTATUS
         self.listed.append(Virtual(status.resource, status.verbs, status.singular, status.short_names))
+        self.listed += [Virtual(kind.resource, kind.verbs, kind.singular) for kind in METRICS.values()]
 
     def find(self, target: Target) -> Handler | None:
         if target.plural == COMPONENTSTATUS.resource.plural and not target.group and not target.namespace:
             return self._components.serve
+        if self._metrics.finds(target):
+            return self._metrics.serve
         found = self._handlers.get((target.group, target.version, target.plural))
         if found is None or bool(target.namespace) != found[0].namespaced or target.name:
             return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,9 +160,28 @@ def write(
         "current-context": name,
         "preferences": {},
     }
-    import yaml
+    files.replace(Path(path), "".join(f"{line}\n" for line in _lines(config)).encode())
 
-    files.replace(Path(path), yaml.safe_dump(config, sort_keys=False).encode())
+
+def _lines(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """The YAML of maps, lists of maps and strings, which are written as JSON writes them.
+
+    Every daemon's start writes such files, and a YAML library takes longer to import than all else that it does.
+    """
+    for key, inner in value.items():
+        if isinstance(inner, str):
+            yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
+        elif not inner:
+            yield f"{indent}{key}: {{}}"
+        elif isinstance(inner, dict):
+            yield f"{indent}{key}:"
+            yield from _lines(inner, indent + "  ")
+        else:
+            yield f"{indent}{key}:"
+            for element in inner:
+                first, *rest = _lines(element, indent + "  ")
+                yield f"{indent}- {first.lstrip()}"
+                yield from rest
 
 
 class _TokenFile:

@@ -209,7 +209,6 @@ def load_signing_key(path: str | Path) -> SigningKey:
 
 def load_verifying_keys(path: str | Path) -> list[VerifyingKey]:
     """The keys in a PEM file, public ones or private ones' public halves. Raises OSError, JWTError naming the file."""
-    from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
     found = []
@@ -218,6 +217,8 @@ def load_verifying_keys(path: str | Path) -> list[VerifyingKey]:
             kind, pem = match[1], match[0] + b"\n"
             key: Any
             if kind == b"CERTIFICATE":
+                from cryptography import x509  # by far the slowest part to import, and seldom needed
+
                 key = x509.load_pem_x509_certificate(pem).public_key()
             elif kind.endswith(b"PRIVATE KEY"):
                 key = load_pem_private_key(pem, None).public_key()

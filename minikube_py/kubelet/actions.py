@@ -70,10 +70,24 @@ class StopContainer:
     deadline: datetime
     message: str = ""
     hook: bool = True
+    resizes: bool = False
+    """Whether it is stopped to be started with other resources."""
 
     @property
     def key(self) -> str:
         return f"stop/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeContainer:
+    """Give a running container the resources of its spec."""
+
+    name: str
+    id: str
+
+    @property
+    def key(self) -> str:
+        return f"resize/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,7 @@ Action = (
     | StartContainer
     | PostStart
     | StopContainer
+    | ResizeContainer
     | RemoveContainer
     | StopSandbox
     | RemoveSandbox

@@ -45,7 +45,7 @@ def _fits(pod: Object, live: list[Object], allocatable: Mapping[str, str]) -> tu
         if not amount:
             continue
         used = len(live) if name == "pods" else sum(requests(p).get(name, 0) for p in live)
-        capacity = _amount(name, allocatable.get(name, "0"))
+        capacity = in_units(name, allocatable.get(name, "0"))
         if used + amount > capacity:
             return (
                 f"OutOf{name}",
@@ -83,10 +83,11 @@ def requests(pod: Object) -> dict[str, int]:
 def _own(spec: Object) -> dict[str, int]:
     asked = spec.get("resources") or {}
     merged = {**(asked.get("limits") or {}), **(asked.get("requests") or {})}
-    return {name: _amount(name, text) for name, text in merged.items()}
+    return {name: in_units(name, text) for name, text in merged.items()}
 
 
-def _amount(name: str, text: object) -> int:
+def in_units(name: str, text: object) -> int:
+    """An amount in the units that requests are counted in: cpu in thousandths."""
     value = quantity.parse(text if isinstance(text, (str, int, float)) else str(text))
     return value.milli_value() if UNITS.get(name) == "milli" else value.value()
 

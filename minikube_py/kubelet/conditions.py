@@ -10,14 +10,24 @@ from minikube_py.api.times import format_time
 from minikube_py.kubelet import podspec
 from minikube_py.kubelet.podspec import Object
 
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+PASSING = ("PodResizePending", "PodResizeInProgress")
+"""Those of the kubelet's condition types that are gone when they are not true."""
+OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", *PASSING)
 """The condition types that the kubelet writes; PodScheduled it adds only where it is missing."""
 
 
 def conditions(
-    pod: Object, status: Mapping[str, Any], previous: Mapping[str, Any], sandbox_ready: bool, now: datetime
+    pod: Object,
+    status: Mapping[str, Any],
+    previous: Mapping[str, Any],
+    sandbox_ready: bool,
+    now: datetime,
+    passing: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """All conditions of the Pod: ours as `status` (phase and container statuses) says, others' as they were."""
+    """All conditions of the Pod: ours as `status` (phase and container statuses) says, others' as they were.
+
+    `passing` are those that a resize has now.
+    """
     live = list((pod.get("status") or {}).get("conditions") or ())
     theirs = {c["type"]: c for c in live}
     # Ours are as we last made them: what comes back from the API server may be older.
@@ -29,6 +39,7 @@ def conditions(
         _initialized(pod, status),
         _ready(pod, old, containers_ready),
         containers_ready,
+        *passing,
     ]
     if "PodScheduled" not in theirs:
         mine.append(_condition("PodScheduled", True))
@@ -41,7 +52,7 @@ def conditions(
         kept = was.get("lastTransitionTime") if same and was is not None else None
         one["lastTransitionTime"] = kept or format_time(now)
         if generation:
-            one["observedGeneration"] = generation
+            one.setdefault("observedGeneration", generation)
         out.append(one)
     out += [c for c in live if c["type"] not in OWNED]
     return out

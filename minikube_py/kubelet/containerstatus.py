@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from minikube_py.api.times import format_time
-from minikube_py.kubelet import backoff, podspec
+from minikube_py.kubelet import backoff, podspec, resize
 from minikube_py.kubelet.ends import past_deadline
 from minikube_py.kubelet.plan import FRESH
 from minikube_py.kubelet.podspec import Object
@@ -28,6 +28,22 @@ def container_status(
     init: bool,
 ) -> dict[str, Any]:
     """The ContainerStatus of `spec`. `previous` is the one last reported, for what the engine no longer shows."""
+    out = _status(pod, spec, view, local, previous, now, init=init)
+    if not init or podspec.is_sidecar(spec):
+        out |= resize.shown(spec, view.latest(spec["name"]), previous)
+    return out
+
+
+def _status(
+    pod: Object,
+    spec: Object,
+    view: View,
+    local: Local,
+    previous: Mapping[str, Any] | None,
+    now: datetime,
+    *,
+    init: bool,
+) -> dict[str, Any]:
     name = spec["name"]
     group = view.containers.get(name) or ()
     if not group and previous is not None and (previous.get("containerID") or previous.get("lastState")):
@@ -58,7 +74,10 @@ def container_status(
     if "message" not in ended:
         _recall_message(ended, previous)
     reason = None
-    if _will_restart(pod, spec, shown, local, now, init=init):
+    if spec["name"] in local.restarting:
+        # By its own policy its end may be final, and a status that has said so is never taken back.
+        reason = _failure(spec, local, now) or {"reason": "ContainerCreating"}
+    elif _will_restart(pod, spec, shown, local, now, init=init):
         reason = _waiting_to_restart(pod, spec, shown, local, now)
     if reason is not None:
         out["state"], out["lastState"] = {"waiting": reason}, {"terminated": ended}
@@ -68,6 +87,18 @@ def container_status(
             out["lastState"] = {"terminated": terminated(before, local, view.engine)}
         # A regular init container is ready once it has succeeded.
         out["ready"] = init and not podspec.is_sidecar(spec) and shown.exit_code == 0
+    return out
+
+
+def ephemeral_status(
+    pod: Object, spec: Object, view: View, local: Local, previous: Mapping[str, Any] | None, now: datetime
+) -> dict[str, Any]:
+    """The ContainerStatus of an ephemeral container: no probe asks after it, and one that is lost stays lost."""
+    out = _status(pod, spec, view, local, previous, now, init=False)
+    out["ready"] = False
+    del out["started"]
+    if "waiting" in out["state"] and out["lastState"]:
+        out["state"], out["lastState"] = out["lastState"], {}
     return out
 
 

@@ -7,10 +7,10 @@ kubelet that was killed at any point goes on with the same steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from minikube_py.kubelet import backoff, podspec
+from minikube_py.kubelet import backoff, podspec, resize
 from minikube_py.kubelet.actions import (
     Action,
     DeletePod,
@@ -20,6 +20,7 @@ from minikube_py.kubelet.actions import (
     RemoveContainer,
     RemoveSandbox,
     RemoveVolumes,
+    ResizeContainer,
     RunSandbox,
     StartContainer,
     StopContainer,
@@ -205,12 +206,15 @@ def _with_sandbox(out: Plan, pod: Object, view: View, local: Local, now: datetim
     if chooser.initialize():
         for spec in podspec.containers(pod):
             chooser.keep_running(spec)
+    for spec in podspec.ephemeral_containers(pod):
+        if view.latest(spec["name"]) is not None or not _has_run(pod, spec["name"]):
+            chooser.keep_running(spec)
     _collect_garbage(out, view, local, current=sandbox)
 
 
 def _strays(pod: Object, view: View, sandbox: Sandbox) -> list[Container]:
     """Running containers of another sandbox, doubles, and ones that the spec does not name."""
-    known = {c["name"] for c in podspec.all_containers(pod)}
+    known = {c["name"] for c in podspec.every_container(pod)}
     found = []
     for name, group in view.containers.items():
         running = [c for c in group if c.state == "running"]
@@ -311,6 +315,11 @@ class _Chooser:
             self.out.actions.append(_kill(self.pod, mine, self.now, "FailedPostStartHook"))
         elif mine.id in self.local.hooks_due:
             self.out.actions.append(PostStart(name, mine.id))
+        elif (step := resize.how(spec, mine)) == "restart":
+            message = f"Container {name} resize requires restart"
+            self.out.actions.append(replace(_kill(self.pod, mine, self.now, message), resizes=True))
+        elif step == "update":
+            self.out.actions.append(ResizeContainer(name, mine.id))
 
     def _start(self, spec: Object, last: Container | None, attempt: int, existing: str = "") -> None:
         if not self.local.volumes_ready:
@@ -353,6 +362,12 @@ def _next_attempt(pod: Object, spec: Object, view: View) -> int:
         if known.get("name") == spec["name"] and known.get("containerID"):
             return int(known.get("restartCount") or 0) + 1
     return 0
+
+
+def _has_run(pod: Object, name: str) -> bool:
+    """Whether the API server's status knows of a container of this ephemeral name: there is never a second one."""
+    known = (pod.get("status") or {}).get("ephemeralContainerStatuses") or ()
+    return any(one.get("name") == name and one.get("containerID") for one in known)
 
 
 def _kill(pod: Object, one: Container, now: datetime, message: str, grace: float | None = None) -> StopContainer:

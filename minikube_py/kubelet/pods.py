@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeGuard
 
 from minikube_py.api import errors
@@ -17,11 +17,12 @@ from minikube_py.client.informer import Informer
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
 from minikube_py.daemon.run import NamedGroup, named_group
-from minikube_py.kubelet import podspec
+from minikube_py.kubelet import announce, podspec
 from minikube_py.kubelet.actions import (
     Action,
     EnsureImage,
     PostStart,
+    ResizeContainer,
     RunSandbox,
     StartContainer,
     StopContainer,
@@ -29,15 +30,15 @@ from minikube_py.kubelet.actions import (
 from minikube_py.kubelet.admission import admit
 from minikube_py.kubelet.backoff import doubled
 from minikube_py.kubelet.config import KubeletConfig
-from minikube_py.kubelet.ends import DEADLINE_EXCEEDED, past_deadline
 from minikube_py.kubelet.images import ImagePuller
 from minikube_py.kubelet.messages import termination_message
 from minikube_py.kubelet.node import NodeManager
 from minikube_py.kubelet.observe import Observer
-from minikube_py.kubelet.plan import FRESH, Plan, plan
+from minikube_py.kubelet.plan import Plan, plan
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.probes import ProbeManager
 from minikube_py.kubelet.reporter import StatusReporter
+from minikube_py.kubelet.resizing import Resizing
 from minikube_py.kubelet.runtime.base import EngineUnavailable, Runtime, RuntimeFault
 from minikube_py.kubelet.state import NOTHING, Failure, View
 from minikube_py.kubelet.status import NodeFacts, status
@@ -90,6 +91,7 @@ class PodManager:
         self._stopping = False
         self._controller = Controller("pods", self._sync, clock=clock, workers=4)
         self._controller.watch(pods, keys=self._heard)
+        self._resizing = Resizing(lambda *said: self.steps.event(*said))
         # Made by `main`, which ties the knot: they call back into this object.
         self.steps: Steps
         self.probes: ProbeManager
@@ -193,12 +195,14 @@ class PodManager:
             entry = self._entries.get(podspec.uid(old))
             if entry is not None:
                 entry.local.gone = True
-                keys.append(entry.uid)
+                keys += [entry.uid, *self._deferred()]
         if new is not None:
             entry = self._entries.setdefault(podspec.uid(new), Entry(podspec.uid(new)))
-            entry.pod = new
+            self._resizing.heard(entry, new)
             entry.local.gone = False
             keys.append(entry.uid)
+            if podspec.is_terminal(new):
+                keys += self._deferred()
         return keys
 
     # -- one pass
@@ -220,6 +224,10 @@ class PodManager:
         pod = entry.pod
         if pod is not None and not await self._admitted(entry, pod):
             self._report(entry, pod, view)
+        if self._resizing.look(entry, lambda: self._others(entry), self._node.allocatable):
+            for waiting in self._deferred():
+                self.look_again(waiting)
+        pod = entry.pod
         if pod is not None:
             self._note_hooks(entry, pod, view)
             await self._read_messages(entry, pod, view)
@@ -232,8 +240,8 @@ class PodManager:
             self._forget(entry)
             return None
         if pod is not None:
-            self._say_backoffs(entry, pod, found)
-            self._say_deadline(entry, pod, now)
+            announce.backoffs(self.steps.event, entry, pod, found, now)
+            announce.deadline(self.steps.event, entry, pod, now)
             known = {
                 one["containerID"].rpartition("://")[2]: one
                 for name in ("initContainerStatuses", "containerStatuses")
@@ -256,10 +264,7 @@ class PodManager:
             entry.admitted = True
             return True
         if entry.local.rejected is None:
-            others = [
-                e.pod for e in self._entries.values()
-                if e is not entry and e.admitted and e.pod is not None and not e.local.gone
-            ]  # fmt: skip
+            others = self._others(entry)
             refusal = admit(pod, others, self._node.allocatable, self._node.labels)
             if refusal is not None and refusal[0] == "NodeAffinity":
                 # The label may have been put on the Node a moment ago.
@@ -271,6 +276,17 @@ class PodManager:
                 return False
             entry.admitted = True
         return entry.local.rejected is None
+
+    def _others(self, entry: Entry) -> list[Object]:
+        """What the node has taken beside this Pod, each as it was granted."""
+        return [
+            e.pod for e in self._entries.values()
+            if e is not entry and e.admitted and e.pod is not None and not e.local.gone
+        ]  # fmt: skip
+
+    def _deferred(self) -> list[str]:
+        """The Pods whose resize waits for room."""
+        return [e.uid for e in self._entries.values() if (e.local.resize_pending or ("",))[0] == "Deferred"]
 
     def _note_hooks(self, entry: Entry, pod: Object, view: View) -> None:
         due = set()
@@ -284,7 +300,7 @@ class PodManager:
 
     async def _read_messages(self, entry: Entry, pod: Object, view: View) -> None:
         messages = entry.local.messages
-        for spec in podspec.all_containers(pod):
+        for spec in podspec.every_container(pod):
             for one in view.containers.get(spec["name"], ()):
                 if one.state == "exited" and one.id not in messages:
                     messages[one.id] = await termination_message(self._runtime, self._volumes, pod, spec, one)
@@ -307,32 +323,6 @@ class PodManager:
         self._reporter.forget(entry.uid)
         self.probes.forget(entry.uid)
         self.images.forget(entry.uid)
-
-    def _say_backoffs(self, entry: Entry, pod: Object, found: Plan) -> None:
-        for name in found.backing_off:
-            last = entry.view.latest(name)
-            if last is not None and f"BackOff {last.id}" not in entry.said:
-                entry.said.add(f"BackOff {last.id}")
-                message = f"Back-off restarting failed container {name} in pod {podspec.full_name(pod)}"
-                self.steps.event(entry, "Warning", "BackOff", message, name)
-        now = self._clock.now()
-        for name, image in entry.local.images.items():
-            failed = image.failure
-            if failed is None or failed.reason != "ErrImagePull" or now < failed.at + FRESH:
-                continue
-            once = f"ImagePullBackOff {name} {failed.at}"
-            if once not in entry.said:
-                entry.said.add(once)
-                self.steps.event(entry, "Normal", "BackOff", f'Back-off pulling image "{image.image}"', name)
-                self.steps.event(entry, "Warning", "Failed", "Error: ImagePullBackOff", name)
-
-    def _say_deadline(self, entry: Entry, pod: Object, now: datetime) -> None:
-        """That the Pod's activeDeadlineSeconds are over, once and while it is this that ends it."""
-        if "DeadlineExceeded" in entry.said or not past_deadline(pod, now):
-            return
-        entry.said.add("DeadlineExceeded")
-        if not (podspec.is_deleting(pod) or podspec.is_terminal(pod) or entry.local.rejected):
-            self.steps.event(entry, "Normal", *DEADLINE_EXCEEDED)
 
     def _report(self, entry: Entry, pod: Object, view: View) -> None:
         if entry.local.gone or _settled(pod):
@@ -365,6 +355,8 @@ class PodManager:
         return pod is None or entry.local.gone or podspec.is_deleting(pod) or podspec.is_terminal(pod)
 
     def _begin(self, entry: Entry, action: Action) -> None:
+        if isinstance(action, StopContainer) and action.resizes:
+            entry.stopped_for_resize[action.name] = action.id
         step = _Step(action, self.spawn(f"{action.key} of {entry.uid}", self._take(entry, action)))
         self._steps_under_way.setdefault(entry.uid, {})[action.key] = step
 
@@ -399,6 +391,8 @@ class PodManager:
         if before is not None:
             waited = (before.retry_at - before.at).total_seconds()
             delay = doubled(waited, longest, delay) if delay else 0.0
+        if isinstance(action, ResizeContainer) and (before is None or before.message != message):
+            self.steps.event(entry, "Warning", "ResizeError", f"Pod resize error: {message}", action.name)
         now = self._clock.now()
         entry.local.retries[action.key] = Failure(reason, message, now, now + timedelta(seconds=delay))
         log.warning(
@@ -418,5 +412,5 @@ def _settled(pod: Object) -> bool:
     if not podspec.is_terminal(pod):
         return False
     known = pod.get("status") or {}
-    lists = (known.get("initContainerStatuses") or (), known.get("containerStatuses") or ())
+    lists = (known.get(name) or () for name in podspec.STATUSES)
     return not any("running" in (one.get("state") or {}) for each in lists for one in each)

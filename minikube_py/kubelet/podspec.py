@@ -14,6 +14,9 @@ HASH = "io.kubernetes.container.hash"
 GRACE = "io.kubernetes.pod.terminationGracePeriod"
 RESTART_DELAY = "minikube-py/restart-delay"
 
+STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+"""The members of a Pod's status that tell of its containers."""
+
 
 def uid(pod: Object) -> str:
     return str(pod["metadata"]["uid"])
@@ -37,13 +40,25 @@ def init_containers(pod: Object) -> Sequence[Object]:
     return found
 
 
+def ephemeral_containers(pod: Object) -> Sequence[Object]:
+    """Those added to the running Pod to look into it. They are never started again, and their policy here says so."""
+    return [{**one, "restartPolicy": "Never"} for one in pod["spec"].get("ephemeralContainers") or ()]
+
+
 def all_containers(pod: Object) -> Iterator[Object]:
+    """What the Pod was made with: init containers and application containers."""
     yield from init_containers(pod)
     yield from containers(pod)
 
 
+def every_container(pod: Object) -> Iterator[Object]:
+    """All containers, the ephemeral ones too."""
+    yield from all_containers(pod)
+    yield from ephemeral_containers(pod)
+
+
 def container(pod: Object, name: str) -> Object | None:
-    for one in all_containers(pod):
+    for one in every_container(pod):
         if one["name"] == name:
             return one
     return None
@@ -58,6 +73,8 @@ def field_path(pod: Object, name: str) -> str:
     """The path that events about a container carry: `spec.containers{name}`."""
     if any(c["name"] == name for c in init_containers(pod)):
         return f"spec.initContainers{{{name}}}"
+    if any(c["name"] == name for c in pod["spec"].get("ephemeralContainers") or ()):
+        return f"spec.ephemeralContainers{{{name}}}"
     return f"spec.containers{{{name}}}"
 
 

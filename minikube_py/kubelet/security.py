@@ -110,6 +110,11 @@ def _unsupported(pod: Object) -> Iterator[str]:
             yield from _container(one, f"spec.{kind}[{index}]")
 
 
+def refused(spec: Object) -> list[str]:
+    """What one container asks for that this node cannot do: for those added to a Pod that was admitted before."""
+    return list(_container(spec, spec["name"]))
+
+
 def _container(one: Object, at: str) -> Iterator[str]:
     context = one.get("securityContext") or {}
     for name in ("seLinuxOptions", "windowsOptions"):

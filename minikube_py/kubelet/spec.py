@@ -61,8 +61,9 @@ def container_config(
     mounts: Sequence[Mount],
     restart_delay: float,
     oom_score_adj: int = 0,
+    target: str = "",
 ) -> ContainerConfig:
-    """One container; `command` and `args` are expanded with its environment."""
+    """One container; `command` and `args` are expanded with its environment. `target`: see `ContainerConfig`."""
     values = dict(env)
     command, args = spec.get("command"), spec.get("args")
     given = pod["spec"].get("terminationGracePeriodSeconds")
@@ -79,6 +80,7 @@ def container_config(
         stdin=bool(spec.get("stdin")),
         stdin_once=bool(spec.get("stdinOnce")),
         tty=bool(spec.get("tty")),
+        target=target,
         resources=resources(spec, oom_score_adj),
         security=security(pod, spec),
         annotations={

@@ -120,3 +120,9 @@ class Local:
     """When the Pod's teardown began, which its grace period counts from."""
     gone: bool = False
     """The API server no longer has this Pod."""
+    resize_pending: tuple[str, str] | None = None
+    """Reason and message why the Pod was not granted the resources that its spec asks for now."""
+    resize_generation: int = 0
+    """The generation of the spec whose resources were granted last; 0 before any resize."""
+    restarting: frozenset[str] = frozenset()
+    """Names of containers that were stopped for their resize and do not run again yet."""

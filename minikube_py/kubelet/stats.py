@@ -127,7 +127,7 @@ class Sampler:
         for uid, view in self._views.items():
             running = [c for c in view.all() if c.state == "running"]
             if running:
-                started = min(s.created_at for s in (*view.sandboxes, *running))
+                started = min([s.created_at for s in view.sandboxes] + [c.created_at for c in running])
                 measured = [(c, self._series.get(c.id)) for c in sorted(running, key=lambda c: c.name)]
                 pods.append(PodFigures(running[0].pod, started, measured, self._ended.get(uid, 0)))
         pods.sort(key=lambda pod: (pod.ref.namespace, pod.ref.name))

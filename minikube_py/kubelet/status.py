@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from minikube_py.api.times import format_time
-from minikube_py.kubelet import podspec
+from minikube_py.kubelet import podspec, resize
 from minikube_py.kubelet.conditions import conditions
-from minikube_py.kubelet.containerstatus import container_status
+from minikube_py.kubelet.containerstatus import container_status, ephemeral_status
 from minikube_py.kubelet.ends import DEADLINE_EXCEEDED, ended, failed_for_good, past_deadline
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.state import Local, View, current_sandbox
@@ -58,6 +58,12 @@ def status(
     if inits:
         out["initContainerStatuses"] = inits
     out["containerStatuses"] = mains
+    looking = [
+        ephemeral_status(pod, spec, view, local, known.get(spec["name"]), now)
+        for spec in podspec.ephemeral_containers(pod)
+    ]
+    if looking:
+        out["ephemeralContainerStatuses"] = looking
     over = podspec.is_deleting(pod) or local.gone
     out["phase"] = _phase(pod, view, local, inits, mains, now, over=over and stopped)
     final = next((p for p in (pod.get("status") or {}, previous) if p.get("phase") in ("Succeeded", "Failed")), None)
@@ -69,7 +75,8 @@ def status(
         out["reason"], out["message"] = local.rejected
     elif past_deadline(pod, now) and not over:
         out["reason"], out["message"] = DEADLINE_EXCEEDED
-    out["conditions"] = conditions(pod, out, previous, _sandbox_ready(view), now)
+    passing = resize.conditions(pod, view, local)
+    out["conditions"] = conditions(pod, out, previous, _sandbox_ready(view), now, passing)
     return out
 
 
@@ -78,7 +85,7 @@ def _sandbox_ready(view: View) -> bool:
 
 
 def _by_name(previous: Mapping[str, Any]) -> dict[str, Any]:
-    lists = (previous.get("initContainerStatuses") or (), previous.get("containerStatuses") or ())
+    lists = (previous.get(name) or () for name in podspec.STATUSES)
     return {one["name"]: one for each in lists for one in each}
 
 

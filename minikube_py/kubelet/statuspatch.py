@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from minikube_py.kubelet.conditions import OWNED
+from minikube_py.kubelet.conditions import OWNED, PASSING
 from minikube_py.kubelet.podspec import Object
 
 PLAIN = (
     "observedGeneration", "phase", "message", "reason", "hostIP", "podIP", "startTime",
-    "initContainerStatuses", "containerStatuses",
+    "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses",
 )  # fmt: skip
 BY_IP = ("hostIPs", "podIPs")
 
@@ -48,6 +48,8 @@ def _conditions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Object]:
         if was is None or _bare(was) != _bare(one):
             gone = [name for name in was or () if name not in one]
             out.append({**one, **dict.fromkeys(gone)})
+    now = {one["type"] for one in new.get("conditions") or ()}
+    out += [{"$patch": "delete", "type": kind} for kind in PASSING if kind in before and kind not in now]
     return out
 
 

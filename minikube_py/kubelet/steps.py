@@ -11,7 +11,7 @@ from minikube_py.client.events import EventRecorder
 from minikube_py.client.rest import Client
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
-from minikube_py.kubelet import dns, oom, podspec
+from minikube_py.kubelet import dns, oom, podspec, resize
 from minikube_py.kubelet.actions import (
     Action,
     DeletePod,
@@ -21,6 +21,7 @@ from minikube_py.kubelet.actions import (
     RemoveContainer,
     RemoveSandbox,
     RemoveVolumes,
+    ResizeContainer,
     RunSandbox,
     StartContainer,
     StopContainer,
@@ -33,6 +34,7 @@ from minikube_py.kubelet.handlers import Handlers, Target
 from minikube_py.kubelet.images import ImagePuller
 from minikube_py.kubelet.podspec import Object
 from minikube_py.kubelet.reporter import StatusReporter
+from minikube_py.kubelet.resize import Allocation
 from minikube_py.kubelet.runtime.base import (
     CreateContainerError,
     EngineUnavailable,
@@ -41,7 +43,7 @@ from minikube_py.kubelet.runtime.base import (
     RuntimeFault,
     SandboxFailed,
 )
-from minikube_py.kubelet.security import ConfigError, verify_non_root
+from minikube_py.kubelet.security import ConfigError, refused, verify_non_root
 from minikube_py.kubelet.spec import container_config, sandbox_config
 from minikube_py.kubelet.state import NOTHING, Local, View, current_sandbox
 from minikube_py.kubelet.volumes.base import MountFailed
@@ -76,6 +78,14 @@ class Entry:
     hooks_done: set[str] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
     """Events that must be heard once only."""
+    asked: Object | None = None
+    """The Pod as the API server has it; `pod` has the resources that it was granted."""
+    allocation: Allocation | None = None
+    """What it was granted; None until it was looked at."""
+    resizing: bool = False
+    """Whether more or less was granted and not everything runs with it."""
+    stopped_for_resize: dict[str, str] = field(default_factory=dict)
+    """Ids of the containers that were stopped to start anew with other resources, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,8 @@ class Steps:
                 await self._post_start(entry, action)
             case StopContainer():
                 await self._stop_container(entry, action)
+            case ResizeContainer():
+                await self._resize_container(entry, action)
             case RemoveContainer():
                 await self._remove_container(entry, action)
             case StopSandbox():
@@ -225,6 +237,9 @@ class Steps:
         try:
             image = entry.local.images.get(name)
             verify_non_root(pod, spec, image.user if image is not None else "")
+            if wanted := refused(spec):
+                raise ConfigError("this node does not support " + ", ".join(wanted))
+            target = self._target(entry, spec)
             links = pod["spec"].get("enableServiceLinks") is not False
             services = service_variables(await self._services(), pod["metadata"]["namespace"], links)
             env = await environment(pod, spec, self._objects, self.facts(entry), services)
@@ -233,7 +248,7 @@ class Steps:
             mounts = self._volumes.mounts(pod, spec, action.attempt, dict(env))
             score = oom.attainable(oom.oom_score_adj(pod, spec, self._node().memory))
             config = container_config(
-                pod, spec, action.attempt, spec["image"], env, mounts, action.restart_delay, score
+                pod, spec, action.attempt, spec["image"], env, mounts, action.restart_delay, score, target
             )
         except (ConfigError, MountFailed, OSError, ValueError) as e:
             self.event(entry, "Warning", "Failed", f"Error: {e}", name)
@@ -251,6 +266,17 @@ class Steps:
             # Its sandbox or image went away in between: look again from the beginning.
             entry.local.images.pop(name, None)
             raise StepFailed(CreateContainerError.reason, str(e), delay=0.5, longest=30.0) from e
+
+    @staticmethod
+    def _target(entry: Entry, spec: Object) -> str:
+        """The id of the container that an ephemeral one looks into. Raises ConfigError while that does not run."""
+        name = spec.get("targetContainerName")
+        if not name:
+            return ""
+        one = entry.view.latest(name)
+        if one is None or one.state != "running":
+            raise ConfigError(f"unable to find target container {name}")
+        return one.id
 
     async def _post_start(self, entry: Entry, action: PostStart) -> None:
         pod = _pod(entry)
@@ -309,6 +335,23 @@ class Steps:
         if not worked:
             self.event(entry, "Warning", "FailedPreStopHook", f"PreStopHook failed: {said}", action.name)
         return True
+
+    async def _resize_container(self, entry: Entry, action: ResizeContainer) -> None:
+        spec = podspec.container(_pod(entry), action.name)
+        one = next((c for c in entry.view.all() if c.id == action.id), None)
+        if spec is None or one is None or one.resources is None:
+            return
+        goal, limit = resize.target(spec), one.resources.memory_bytes
+        if goal.memory_bytes and (not limit or goal.memory_bytes < limit):
+            used = (await self._runtime.container_stats([one.id])).get(one.id)
+            if used is not None and used.memory > goal.memory_bytes:
+                # The kernel would kill the container for it.
+                why = f"cannot decrease memory limit of {action.name} to {goal.memory_bytes}: it uses {used.memory}"
+                raise StepFailed("ResizeError", why, delay=5.0, longest=60.0)
+        await self._runtime.update_container(one.id, goal)
+        now = await self._runtime.inspect_container(one.id)
+        if now.state == "running" and not resize.reached(goal, now.resources):
+            raise StepFailed("ResizeError", f"the engine did not resize container {action.name}", delay=5.0)
 
     async def _remove_container(self, entry: Entry, action: RemoveContainer) -> None:
         await self._runtime.remove_container(action.id)

@@ -67,8 +67,8 @@ def of_machine(now: datetime, proc: Path = PROC) -> Usage:
     ticks = user + nice + system + irq + softirq
     memory = _numbers((proc / "meminfo").read_text().replace(":", ""))
     used = (memory["MemTotal"] - memory["MemFree"]) * 1024
-    working_set = max(0, used - memory["Inactive(file)"] * 1024)
-    return Usage(now, ticks * 10**9 // os.sysconf("SC_CLK_TCK"), working_set, used, memory["AnonPages"] * 1024)
+    working_set = max(0, used - memory.get("Inactive(file)", 0) * 1024)
+    return Usage(now, ticks * 10**9 // os.sysconf("SC_CLK_TCK"), working_set, used, memory.get("AnonPages", 0) * 1024)
 
 
 def booted_at(proc: Path = PROC) -> datetime:

@@ -58,6 +58,7 @@ class PodInfo:
         """The projection of a Pod in JSON form."""
         metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
         namespace, name, labels = metadata["namespace"], metadata["name"], metadata.get("labels") or {}
+        sized = resources.with_held(spec, status)
         affinity = spec.get("affinity") or {}
         to_nodes = affinity.get("nodeAffinity") or {}
         required = to_nodes.get("requiredDuringSchedulingIgnoredDuringExecution")
@@ -84,8 +85,8 @@ class PodInfo:
             deleting=bool(metadata.get("deletionTimestamp")),
             labels=labels,
             gates=tuple(g["name"] for g in spec.get("schedulingGates") or ()),
-            requests=resources.requests(spec),
-            scoring=resources.scoring_requests(spec),
+            requests=resources.requests(sized),
+            scoring=resources.scoring_requests(sized),
             ports=resources.host_ports(spec),
             images=tuple(c.get("image") or "" for c in containers),
             tolerations=tuple(Toleration.of(t) for t in spec.get("tolerations") or ()),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from minikube_py.api import quantity
+from minikube_py.api import podresources, quantity
 
 Amounts = Mapping[str, int]
 """Resource name -> amount; `cpu` in millicores, `memory` and others in bytes or pieces."""
@@ -39,6 +39,44 @@ def requests(spec: Mapping[str, Any]) -> dict[str, int]:
     total.update(amounts((spec.get("resources") or {}).get("requests")))
     _add(total, amounts(spec.get("overhead")))
     return {name: number for name, number in total.items() if number}
+
+
+def with_held(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spec, its requests raised to what the containers still hold of their Node while the Pod is resized.
+
+    What the Node can never give does not count: then the Pod takes what it holds. Where nothing differs it is the spec
+    itself.
+    """
+    held = {
+        one["name"]: one
+        for member in ("containerStatuses", "initContainerStatuses")
+        for one in status.get(member) or ()
+        if one.get("allocatedResources") or one.get("resources")
+    }
+    if not held:
+        return spec
+    settled = podresources.infeasible(status)
+    changed = {}
+    for member in ("containers", "initContainers"):
+        containers = [_with_held(c, held.get(c["name"]), settled) for c in spec.get(member) or ()]
+        if any(new is not old for new, old in zip(containers, spec.get(member) or (), strict=True)):
+            changed[member] = containers
+    return {**spec, **changed} if changed else spec
+
+
+def _with_held(container: Mapping[str, Any], status: Mapping[str, Any] | None, settled: bool) -> Mapping[str, Any]:
+    if status is None:
+        return container
+    wanted = (container.get("resources") or {}).get("requests") or {}
+    granted, there = status.get("allocatedResources") or {}, (status.get("resources") or {}).get("requests") or {}
+    if granted == there == wanted:
+        return container
+    most: dict[str, Any] = {}
+    for asked in (granted, there) if settled else (granted, there, wanted):
+        for name, text in asked.items():
+            if name not in most or amount(name, text) > amount(name, most[name]):
+                most[name] = text
+    return container if most == wanted else {**container, "resources": {"requests": most}}
 
 
 def scoring_requests(spec: Mapping[str, Any]) -> tuple[int, int]:

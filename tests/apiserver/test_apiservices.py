@@ -19,6 +19,7 @@ async def test_every_group_version_has_its_object(api: Api) -> None:
     items = (await api.ok("GET", SERVICES))["items"]
     assert {i["metadata"]["name"] for i in items} == served - {"v1.apiregistration.k8s.io"}
     assert all(i["status"]["conditions"][0]["status"] == "True" for i in items)
+    assert {i["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"] for i in items} == {"onstart"}
 
 
 async def test_a_deleted_one_comes_back_and_a_stale_one_goes(api: Api) -> None:
@@ -69,6 +70,7 @@ async def test_component_statuses(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
         ["controller-manager", "Unknown", "", ""], ["etcd-0", "Healthy", "ok", ""], ["scheduler", "Unknown", "", ""],
     ]  # fmt: skip
     lease = {"holderIdentity": "a", "renewTime": "2199-01-01T00:00:00.000000Z", "leaseDurationSeconds": 15}
+    assert (await api.ask("GET", f"{STATUSES}?includeObject=All", headers=TABLE)).status == 400
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
     await api.ok("POST", leases, {"metadata": {"name": "kube-scheduler"}, "spec": lease})
     one = await api.ok("GET", f"{STATUSES}/scheduler")

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -178,6 +179,42 @@ class RuntimeContract:
         with pytest.raises(base.NotFound):
             await runtime.inspect_container(container)
 
+    async def test_other_resources_for_a_running_container(self, harness: Harness) -> None:
+        runtime = harness.runtime
+        small, large = base.Resources(102, 20_000, 100_000, 64 << 20), base.Resources(204, 50_000, 100_000, 128 << 20)
+        container = await harness.start(["sleep", "3600"], resources=small)
+        before = await runtime.inspect_container(container)
+        assert before.resources == small
+        for wanted in (large, small):
+            await runtime.update_container(container, wanted)
+            (now,) = (await runtime.snapshot()).containers
+            assert now.resources == wanted and (now.id, now.started_at) == (before.id, before.started_at)
+        # What is 0 stays.
+        await runtime.update_container(container, base.Resources(cpu_shares=512))
+        assert (await runtime.inspect_container(container)).resources == replace(small, cpu_shares=512)
+        with pytest.raises(base.NotFound):
+            await runtime.update_container("no-such-container", large)
+        unlimited = await harness.start(["sleep", "3600"], resources=base.Resources(cpu_shares=2))
+        await runtime.update_container(unlimited, large)
+        assert (await runtime.inspect_container(unlimited)).resources == large
+
+    async def test_a_container_that_joins_anothers_processes(self, harness: Harness) -> None:
+        runtime = harness.runtime
+        sandbox = await harness.sandbox()
+        target = await harness.create(sandbox, ["sh", "-c", "sleep 3600"])
+        await runtime.start_container(target)
+        one, two = [
+            await harness.create(sandbox, ["sleep", "3600"], name=name, target=target) for name in ("one", "two")
+        ]
+        await runtime.start_container(one)
+        await runtime.start_container(two)
+        # Not the first of its namespace, it heeds a signal that it has no handler for ...
+        await harness.drive(runtime.stop_container(one, 30))
+        assert (await runtime.inspect_container(one)).exit_code == 143
+        # ... and it does not outlive the first.
+        await runtime.stop_container(target, 0)
+        assert (await harness.exited(two)).exit_code == 137
+
     @pytest.mark.parametrize(
         ("image", "command", "args", "output"),
         [
@@ -346,6 +383,28 @@ class RuntimeContract:
                 await attempt
 
     # -- images
+
+    async def test_stats_of_what_runs(self, harness: Harness) -> None:
+        runtime, busy = harness.runtime, ["sh", "-c", "echo " + "word " * 200 + "| cat"]
+        sandbox = await harness.sandbox()
+        one, two, created = [await harness.create(sandbox, LONG, name=name) for name in ("one", "two", "created")]
+        for container in (one, two):
+            await runtime.start_container(container)
+        asked = [one, two, created, "0" * 64]
+        before = await runtime.container_stats(asked)
+        assert set(before) == {one, two}
+        for used in before.values():
+            assert 0 < used.working_set <= used.memory and 0 <= used.rss <= used.memory
+            assert used.cpu_nanoseconds > 0
+        assert (await harness.drive(runtime.exec_sync(one, busy, 30))).exit_code == 0
+        after = await runtime.container_stats(asked)
+        assert after[one].cpu_nanoseconds > before[one].cpu_nanoseconds
+        assert after[one].at >= before[one].at
+        assert await harness.other().container_stats(asked) == {}
+        await harness.drive(runtime.stop_container(one, 0))
+        assert set(await runtime.container_stats(asked)) == {two}
+        await harness.drive(runtime.remove_container(two))
+        assert await runtime.container_stats(asked) == {}
 
     async def test_images(self, harness: Harness) -> None:
         runtime = harness.runtime

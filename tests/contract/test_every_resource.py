@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 from functools import cache
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from minikube_py.daemon.clock import settle
+from tests import samples
 from tests.apiserver.conftest import Api, Watching
 from tests.fakes.cluster import cluster
 
@@ -46,33 +46,9 @@ def root(row: Object) -> str:
     return f"{start}/namespaces/default/{row['plural']}" if row["namespaced"] else f"{start}/{row['plural']}"
 
 
-@cache
-def samples() -> Any:
-    return yaml.safe_load((HERE / "data" / "samples.yaml").read_text())
-
-
 def sample(row: Object) -> tuple[Object, Object | None]:
     """A new object of the resource, and a patch of its status."""
-    name = f"{row['plural']}.{row['group']}" if row["group"] else row["plural"]
-    found = samples().get(f"{name}/{row['version']}") or samples()[name]
-    obj: Object = copy.deepcopy(found)
-    if row["kind"] == "CertificateSigningRequest":
-        obj["spec"]["request"] = base64.b64encode(_certificate_request()).decode()
-    status = obj.pop("status", None)
-    return obj, status
-
-
-def _certificate_request() -> bytes:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")])
-    signed = x509.CertificateSigningRequestBuilder().subject_name(name).sign(
-        ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()
-    )  # fmt: skip
-    return signed.public_bytes(serialization.Encoding.PEM)
+    return samples.sample(row["group"], row["version"], row["plural"])
 
 
 def columns_of(type_name: str) -> list[Object]:
@@ -175,12 +151,14 @@ class Walk:
         if self.row["plural"] in HELD:
             assert (await self.api.ok("GET", self.url))["metadata"]["deletionTimestamp"]
             return
+        await settle()  # a CustomResourceDefinition goes after its instances
         assert (await self.api.ask("GET", self.url)).status == 404
         if "deletecollection" in self.row["verbs"]:
             await self.api.ok(
                 "POST", self.root, {**self.obj, "metadata": {**self.obj["metadata"], "labels": {"l": "1"}}}
             )
             await self.api.ok("DELETE", f"{self.root}?labelSelector=l=1&propagationPolicy=Background")
+            await settle()
             assert (await self.api.ask("GET", self.url)).status == 404
 
 
@@ -219,7 +197,7 @@ async def test_it_is_served_with_all_its_subresources(row: Object) -> None:
 
 def test_every_sample_is_of_a_resource() -> None:
     names = {f"{r['plural']}.{r['group']}" if r["group"] else r["plural"] for r in STORED}
-    assert {name.partition("/")[0] for name in samples()} == names
+    assert {name.partition("/")[0] for name in samples.samples()} == names
     assert {r["plural"] for r in OTHERS} == {
         "bindings", "componentstatuses", "selfsubjectreviews", "tokenreviews", "localsubjectaccessreviews",
         "selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews", "nodes", "pods",

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.e2e.cluster import Cluster, run, until
+from tests.e2e.cluster import ROOT, Cluster, run, until
 from tests.e2e.objects import STAY, config_map, container, pod, shell
 from tests.etcd import free_port
 
@@ -120,6 +121,44 @@ def test_official_client_on_pods(official: Any, namespace: str) -> None:
     until(lambda: not official.list_namespaced_pod(namespace).items)
 
 
+def test_official_client_on_deployments(cluster: Cluster, official: Any, namespace: str) -> None:
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+
+    apps = client.AppsV1Api(official.api_client)
+    labels = {"app": "web"}
+    template = client.V1PodTemplateSpec(
+        metadata=client.V1ObjectMeta(labels=labels),
+        spec=client.V1PodSpec(containers=[client.V1Container(name="main", image="a:1")]),
+    )
+    spec = client.V1DeploymentSpec(replicas=2, selector=client.V1LabelSelector(match_labels=labels), template=template)
+    body = client.V1Deployment(metadata=client.V1ObjectMeta(name="web"), spec=spec)
+    made = apps.create_namespaced_deployment(namespace, body)
+    assert made.spec.strategy.rolling_update.max_surge == "25%" and made.metadata.generation == 1
+    scale = apps.read_namespaced_deployment_scale("web", namespace)
+    assert (scale.spec.replicas, scale.status.selector) == (2, "app=web")
+    scale.spec.replicas = 5
+    assert apps.replace_namespaced_deployment_scale("web", namespace, scale).spec.replicas == 5
+    change = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "a:2"}]}}}}
+    patched = apps.patch_namespaced_deployment("web", namespace, change)
+    assert (patched.spec.replicas, patched.spec.template.spec.containers[0].image) == (5, "a:2")
+    patched.status.replicas = patched.status.ready_replicas = 1
+    patched.status.conditions = [client.V1DeploymentCondition(type="Available", status="True")]
+    stored = apps.replace_namespaced_deployment_status("web", namespace, patched).status
+    assert stored.ready_replicas == 1 and stored.conditions[0].type == "Available"
+    body.metadata.name, body.spec.replicas, template.spec.containers = "wrong", -1, []
+    with pytest.raises(ApiException) as invalid:
+        apps.create_namespaced_deployment(
+            namespace, json.loads(json.dumps(official.api_client.sanitize_for_serialization(body)))
+        )
+    causes = json.loads(invalid.value.body)["details"]["causes"]
+    assert {cause["field"] for cause in causes} == {"spec.replicas", "spec.template.spec.containers"}
+    apps.delete_collection_namespaced_deployment(namespace, label_selector="app=other")
+    assert len(apps.list_namespaced_deployment(namespace).items) == 1
+    apps.delete_namespaced_deployment("web", namespace, propagation_policy="Foreground")
+    until(lambda: not apps.list_namespaced_deployment(namespace).items)
+
+
 # -- lightkube
 
 
@@ -217,6 +256,128 @@ async def test_kr8s(cluster: Cluster, namespace: str) -> None:
     await web.delete()
     await web.wait("delete", timeout=15)
     await api._session.aclose()  # there is no public way, and the library keeps the object for good
+
+
+@pytest.fixture(scope="module")
+def shelves(cluster: Cluster) -> Iterator[str]:
+    """A namespaced custom kind with status and scale: `Shelf` of lib.example.com/v1."""
+    whole = {"type": "integer", "minimum": 0}
+    properties = {
+        "spec": {"type": "object", "properties": {"size": whole, "color": {"type": "string", "default": "white"}}},
+        "status": {"type": "object", "properties": {"books": whole}},
+    }
+    subresources = {
+        "status": {}, "scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.books"},
+    }  # fmt: skip
+    version = {"name": "v1", "served": True, "storage": True, "subresources": subresources,
+               "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}}  # fmt: skip
+    names = {"plural": "shelves", "singular": "shelf", "kind": "Shelf"}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "shelves.lib.example.com"},
+        "spec": {"group": "lib.example.com", "scope": "Namespaced", "names": names, "versions": [version]},
+    }  # fmt: skip
+    made = cluster.kubectl("1.36", "create", "-f", "-", input=json.dumps(crd))
+    assert made.code == 0, str(made)
+    ready = cluster.kubectl("1.36", "wait", "--for=condition=Established", "crd/shelves.lib.example.com")
+    assert ready.code == 0, str(ready)
+    yield "shelves"
+    cluster.kubectl("1.36", "delete", "crd", "shelves.lib.example.com")
+
+
+def shelf(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "lib.example.com/v1", "kind": "Shelf", "metadata": {"name": name}, "spec": spec}
+
+
+def test_official_client_on_custom_objects(official: Any, namespace: str, shelves: str) -> None:
+    from kubernetes import client, watch
+    from kubernetes.client.exceptions import ApiException
+
+    custom = client.CustomObjectsApi(official.api_client)
+    where = ("lib.example.com", "v1", namespace, shelves)
+    made = custom.create_namespaced_custom_object(*where, shelf("one", size=3, nonsense=True))
+    assert made["spec"] == {"size": 3, "color": "white"}
+    assert custom.patch_namespaced_custom_object(*where, "one", {"spec": {"size": 4}})["spec"]["size"] == 4
+    told = custom.patch_namespaced_custom_object_status(*where, "one", {"status": {"books": 9}, "spec": {"size": 0}})
+    assert (told["spec"]["size"], told["status"], told["metadata"]["generation"]) == (4, {"books": 9}, 2)
+    assert custom.get_namespaced_custom_object_scale(*where, "one")["status"]["replicas"] == 9
+    custom.patch_namespaced_custom_object_scale(*where, "one", {"spec": {"replicas": 7}})
+    with pytest.raises(ApiException) as invalid:
+        custom.create_namespaced_custom_object(*where, shelf("bad", size=-1))
+    assert {c["field"] for c in json.loads(invalid.value.body)["details"]["causes"]} == {"spec.size"}
+    since = made["metadata"]["resourceVersion"]
+    events = watch.Watch().stream(
+        custom.list_namespaced_custom_object, *where, resource_version=since, timeout_seconds=1
+    )
+    assert [(e["type"], e["object"]["spec"]["size"]) for e in events] == [
+        ("MODIFIED", 4), ("MODIFIED", 4), ("MODIFIED", 7),
+    ]  # fmt: skip
+    custom.delete_namespaced_custom_object(*where, "one")
+    assert custom.list_namespaced_custom_object(*where)["items"] == []
+
+
+def test_lightkube_on_deployments_and_custom_resources(cluster: Cluster, namespace: str, shelves: str) -> None:
+    from lightkube import ApiError, Client, KubeConfig
+    from lightkube.codecs import load_all_yaml
+    from lightkube.generic_resource import create_namespaced_resource
+    from lightkube.resources.apps_v1 import Deployment
+    from lightkube.types import CascadeType, PatchType
+
+    client = Client(config=KubeConfig.from_file(str(cluster.kubeconfig)), namespace=namespace, field_manager="e2e")
+    text = (ROOT / "tests/e2e/data/deployment.yaml").read_text()
+    for found in load_all_yaml(text):
+        client.apply(found)
+    made = client.get(Deployment, "web")
+    assert made.spec and made.spec.replicas == 2 and made.spec.progressDeadlineSeconds == 600
+    client.patch(Deployment.Scale, "web", {"spec": {"replicas": 4}})
+    assert client.get(Deployment.Scale, "web").spec.replicas == 4
+    with pytest.raises(ApiError) as conflict:
+        client.apply(next(iter(load_all_yaml(text))), field_manager="another")
+    assert [cause.field for cause in conflict.value.status.details.causes] == [".spec.replicas"]
+    client.delete(Deployment, "web", cascade=CascadeType.FOREGROUND)
+    until(lambda: not list(client.list(Deployment)))
+
+    Shelf = create_namespaced_resource("lib.example.com", "v1", "Shelf", "shelves", verbs=None)
+    client.create(Shelf.from_dict(shelf("one", size=3)))
+    applied = client.apply(Shelf.from_dict(shelf("one", color="red")), force=True)
+    assert applied.spec == {"size": 3, "color": "red"}
+    client.patch(Shelf.Status, "one", {"status": {"books": 2}}, patch_type=PatchType.MERGE)
+    assert [(s.metadata.name, s.status) for s in client.list(Shelf) if s.metadata] == [("one", {"books": 2})]
+    client.delete(Shelf, "one")
+
+
+# -- kr8s
+
+
+# Its streams end in the garbage collector too, with "Exception ignored in" instead of a warning.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_kr8s_on_deployments_and_custom_resources(cluster: Cluster, namespace: str, shelves: str) -> None:
+    import kr8s
+    from kr8s.asyncio.objects import Deployment, new_class
+
+    api = await kr8s.asyncio.api(kubeconfig=str(cluster.kubeconfig), namespace=namespace)
+    web = await Deployment(yaml.safe_load((ROOT / "tests/e2e/data/deployment.yaml").read_text()), namespace, api=api)
+    await web.create()
+    await web.scale(5)
+    assert web.replicas == 5
+    await web.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "a:2"}]}}}})
+    await web.annotate({"note": "text"})
+    await web.refresh()
+    assert web.spec.template.spec.containers[0].image == "a:2" and not await web.ready()
+    assert [found.name async for found in api.get("deployments.apps", namespace=namespace)] == ["web"]
+    await web.delete(propagation_policy="Background")
+    await web.wait("delete", timeout=15)
+
+    Shelf = new_class("Shelf", "lib.example.com/v1", namespaced=True, plural="shelves")
+    one = await Shelf(shelf("one", size=3), namespace, api=api)
+    await one.create()
+    await one.refresh()
+    assert dict(one.spec) == {"size": 3, "color": "white"}
+    await one.patch({"status": {"books": 1}}, subresource="status")
+    assert one.status.books == 1
+    assert [found.name async for found in api.get("shelves.lib.example.com", namespace=namespace)] == ["one"]
+    await one.delete()
+    await api._session.aclose()  # as above
 
 
 # -- a bearer token

@@ -93,6 +93,10 @@ def test_install_and_what_helm_says_of_it(helm: Helm, kubectl: Kubectl) -> None:
     assert record["type"] == "helm.sh/release.v1" and record["metadata"]["labels"]["status"] == "deployed"
     release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record["data"]["release"]))))
     assert release["name"] == "shop" and release["version"] == 1
+    asked = kubectl.get("configmap", "shop")["metadata"]["annotations"]
+    assert asked["shop.example.com/server"] == kubectl("version", "-o", "json").json()["serverVersion"]["gitVersion"]
+    assert asked["shop.example.com/namespace"] == kubectl.get("namespace", helm.namespace)["metadata"]["uid"]
+    assert asked["shop.example.com/serves"] == "true"
     taken = helm("install", "shop", str(CHART), code=1).err
     assert "cannot reuse a name that is still in use" in taken
 
@@ -177,3 +181,22 @@ def test_uninstall_leaves_only_the_crd(helm: Helm, kubectl: Kubectl) -> None:
     until(lambda: set(kubectl("get", everything, "-o", "name").lines) == before)
     assert kubectl("get", "clusterrole", "-l", OURS + "shop").out == ""
     assert kubectl("get", "crd", CRD, "-o", "name").out == f"customresourcedefinition.apiextensions.k8s.io/{CRD}\n"
+
+
+def test_helms_own_chart_by_somebody_who_may_one_namespace(helm: Helm, kubectl: Kubectl, tmp_path: Path) -> None:
+    """What `helm create` writes, with everything in it that can be turned on without another API."""
+    chart = str(tmp_path / "mini")
+    helm("create", chart)
+    kubectl("create", "rolebinding", "dev", "--clusterrole=admin", "--user=dev")
+    user = ("--kube-as-user", "dev")
+    helm("install", "m", chart, *user)
+    helm("upgrade", "m", chart, "--set=autoscaling.enabled=true,ingress.enabled=true", *user)
+    made = {line.partition("/")[0] for line in kubectl("get", "all,ingress,sa", "-o", "name", "-l", OURS + "m").lines}
+    assert made == {
+        "service", "deployment.apps", "horizontalpodautoscaler.autoscaling", "ingress.networking.k8s.io",
+        "serviceaccount",
+    }  # fmt: skip
+    elsewhere = helm("install", "other", chart, "--namespace=default", *user, code=1).err
+    assert 'User "dev" cannot get resource "serviceaccounts" in API group "" in the namespace "default"' in elsewhere
+    helm("uninstall", "m", "--wait", *QUICK, *user)
+    assert kubectl("get", "all,ingress,secret", "-o", "name").out == ""

@@ -104,21 +104,3 @@ def test_containers_know_the_kubernetes_service(kubectl: Kubectl) -> None:
     there = set(kubectl("exec", "web", "--", "env").lines)
     address = kubectl("get", "service", "kubernetes", "-n", "default", "-o", "jsonpath={.spec.clusterIP}").out
     assert {f"KUBERNETES_SERVICE_HOST={address}", "KUBERNETES_SERVICE_PORT=443"} <= there
-
-
-def test_debug_says_that_it_cannot(kubectl: Kubectl) -> None:
-    kubectl.create(pod("web"))
-    kubectl.ready("web")
-    refused = kubectl("debug", "web", "--image=minikube-py/busybox:1", "--", "true", code=1)
-    assert "ephemeral containers are not supported" in refused.err
-    kubectl(
-        "debug",
-        "web",
-        "--copy-to=copy",
-        "--image=minikube-py/busybox:1",
-        "--image-pull-policy=Never",
-        "--",
-        "sleep",
-        "60",
-    )
-    kubectl.phase("copy", "Running")

@@ -68,6 +68,14 @@ class _Pods:
         return self.ids.get((container, previous))
 
 
+class _Stats:
+    def summary(self) -> Object:
+        return {"node": {"nodeName": "node"}, "pods": []}
+
+    def resource_metrics(self) -> str:
+        return "scrape_error 0\n"
+
+
 @dataclass
 class World:
     """A kubelet's server over `runtime`, the API server's proxies, and a client of each."""
@@ -145,7 +153,9 @@ async def _world(runtime: Runtime, directory: Path) -> AsyncIterator[World]:
     sandbox = await runtime.run_sandbox(SandboxConfig(REF))
     pods.sandbox = sandbox.id
     async with asyncio.TaskGroup() as group:
-        back = server.serve(config, pods, runtime, RealClock(), metrics=metrics, started=port.set_result)
+        back = server.serve(
+            config, pods, runtime, RealClock(), metrics=metrics, stats=_Stats(), started=port.set_result
+        )  # fmt: skip
         tasks = [group.create_task(back), group.create_task(front.serve_until_cancelled(ready))]
         await asyncio.wait_for(asyncio.gather(port, ready.wait()), 30)
         node = {
@@ -248,7 +258,10 @@ class TestKubelet:
             ("healthz/nothing", 404, "no such health check"),
             ("metrics", 200, "kubelet_things_total 1"),
             ("nothing", 404, "does not serve"),
-            *((path, 404, "does not serve") for path in ("stats/summary", "metrics/cadvisor", "metrics/resource")),
+            ("stats/summary", 200, '{"node":{"nodeName":"node"},"pods":[]}'),
+            ("stats/summary?only_cpu_and_memory=true", 200, '"nodeName":"node"'),
+            ("metrics/resource", 200, "scrape_error 0"),
+            *((path, 404, "does not serve") for path in ("stats", "stats/summary/x", "metrics/cadvisor")),
             ("containerLogs/default/absent/main", 404, 'pods \\"absent\\" not found'),
             ("containerLogs/default/web/other", 400, "not available"),
             ("containerLogs/default/web/main", 400, "is waiting to start: ContainerCreating"),

@@ -15,6 +15,7 @@ from minikube_py.api.meta import Object, condition
 from minikube_py.api.resources import (
     CLUSTERROLES,
     CONFIGMAPS,
+    CUSTOMRESOURCEDEFINITIONS,
     EVENTS,
     LEASES,
     NAMESPACES,
@@ -457,6 +458,37 @@ async def test_orphaning_takes_the_reference_away(world: Cluster) -> None:
     assert await world.get(CONFIGMAPS, "owner", "default") is None
     left = await world.client.get(SECRETS, "a", "default")
     assert not left["metadata"].get("ownerReferences")
+
+
+WIDGETS = Resource("example.com", "v1", "widgets", "Widget", True, "")
+
+
+async def make_widgets(world: Cluster) -> None:
+    """A CustomResourceDefinition that is served when this returns."""
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    await make(world, CUSTOMRESOURCEDEFINITIONS, "widgets.example.com", spec=spec)
+    await world.settle()
+
+
+async def test_dependents_of_a_kind_that_is_new_go_with_their_owner(world: Cluster) -> None:
+    """The owner comes and goes before anybody watches its kind."""
+    begin(world, "garbage-collector-controller")
+    await world.advance(10)
+    await make_widgets(world)
+    owner = await make(world, WIDGETS, "owner", "default")
+    await make(world, SECRETS, "a", "default", metadata=owned_by(owner))
+    other = await make(world, WIDGETS, "other", "default")
+    await make(world, SECRETS, "b", "default", metadata=owned_by(other))
+    await world.settle()
+    await world.client.delete(WIDGETS, "owner", "default")
+    await world.advance(3)
+    assert await world.get(SECRETS, "a", "default") is None
+    await world.client.delete(WIDGETS, "other", "default")
+    await world.settle()
+    assert await world.get(SECRETS, "b", "default") is None, "by now its kind is watched"
 
 
 # the house

@@ -394,6 +394,12 @@ def test_warnings_about_addresses_of_slices() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["ServiceCIDR", "IPAddress"])
+def test_what_has_no_effect_says_so(kind: str) -> None:
+    warnings = BY_NAME[kind].warnings
+    assert warnings is not None and "the object is stored and" in warnings(SAMPLES[kind])[0]
+
+
 def test_cidr_warnings() -> None:
     assert _net.cidr_warnings("p", "10.0.0.0/8") == _net.cidr_warnings("p", "nonsense") == []
     assert _net.cidr_warnings("p", "FD00::/64") == [

@@ -203,3 +203,18 @@ async def test_a_client_certificate_is_shown_to_the_server(tmp_path: Path) -> No
         transport = kubeconfig.load(tmp_path / "k").transport()
         assert (await transport.request("GET", "/version")).status == 200
         await transport.close()
+
+
+def test_what_is_written_is_yaml_whatever_the_names(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    user, cluster = 'a: "b" # c\n', "- é\U0001f600\\"
+    kubeconfig.write(path, server="https://h:1", user=user, cluster=cluster, token="no", namespace="true")
+    assert yaml.safe_load(path.read_text()) == {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster, "cluster": {"server": "https://h:1"}}],
+        "users": [{"name": user, "user": {"token": "no"}}],
+        "contexts": [{"name": f"{user}@{cluster}", "context": {"cluster": cluster, "user": user, "namespace": "true"}}],
+        "current-context": f"{user}@{cluster}",
+        "preferences": {},
+    }

@@ -50,6 +50,12 @@ def test_a_pod_that_shrinks_holds_what_it_has() -> None:
     given = pod(container("a", {"cpu": "1"}))
     given["status"] = {"containerStatuses": [{"name": "a", "allocatedResources": {"cpu": "2"}}]}
     assert shown(podresources.requests(given)) == {"cpu": "2"}
+    given["status"]["containerStatuses"][0]["allocatedResources"] = {"cpu": "500m"}
+    assert shown(podresources.requests(given)) == {"cpu": "1"}
+    given["status"]["conditions"] = [{"type": "PodResizePending", "reason": "Deferred"}]
+    assert shown(podresources.requests(given)) == {"cpu": "1"}
+    given["status"]["conditions"][0]["reason"] = "Infeasible"
+    assert shown(podresources.requests(given)) == {"cpu": "500m"}
 
 
 def test_usage_of_a_pod() -> None:

@@ -84,6 +84,10 @@ def test_a_sandbox_on_the_host() -> None:
 def test_what_a_container_joins(joined: str, modes: tuple[str, str, str]) -> None:
     host = specs.container_body("one", "s", joined, ContainerConfig(POD, "main", "busybox"))["HostConfig"]
     assert (host["NetworkMode"], host["IpcMode"], host["PidMode"]) == modes
+    # One that looks into another container joins its processes, where they are not everybody's already.
+    looking = ContainerConfig(POD, "look", "busybox", target="t")
+    host = specs.container_body("one", "s", joined, looking)["HostConfig"]
+    assert (host["NetworkMode"], host["IpcMode"], host["PidMode"]) == (*modes[:2], modes[2] or "container:t")
 
 
 def body_of(**config: Any) -> dict[str, Any]:
@@ -136,6 +140,7 @@ def inspected(**state: Any) -> dict[str, Any]:
             "Status": "created", "Running": False, "ExitCode": 0, "OOMKilled": False, "Error": "",
             "StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z", **state,
         },
+        "HostConfig": {"CpuShares": 102, "CpuQuota": 20_000, "CpuPeriod": 100_000, "Memory": 0, "OomScoreAdj": 7},
     }  # fmt: skip
 
 
@@ -145,6 +150,7 @@ def test_the_states_of_a_container() -> None:
     assert (seen.state, seen.created_at, seen.started_at, seen.finished_at, seen.attempt) == (
         "created", created, None, None, 2,
     )  # fmt: skip
+    assert seen.resources == Resources(102, 20_000, 100_000)
     started = "2030-01-01T00:00:01Z"
     seen = specs.container_from_inspect(inspected(Status="running", Running=True, StartedAt=started))
     assert (seen.state, seen.finished_at) == ("running", None)

@@ -124,3 +124,22 @@ def test_namespaces() -> None:
     assert cache.namespace_labels("a") == {"x": "y"}
     cache.set_namespace("a", None)
     assert cache.namespace_labels("a") == {}
+
+
+def test_a_pod_that_is_resized_takes_the_most_of_what_it_wants_and_holds() -> None:
+    def cpu_of(wants: str, granted: str, there: str, reason: str = "") -> int:
+        holds = {"name": "c", "allocatedResources": {"cpu": granted}, "resources": {"requests": {"cpu": there}}}
+        conditions = [{"type": "PodResizePending", "status": "True", "reason": reason}] if reason else []
+        made = PodInfo.of({
+            "metadata": {"namespace": "default", "name": "p"},
+            "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": wants}}}]},
+            "status": {"containerStatuses": [holds], "conditions": conditions},
+        })  # fmt: skip
+        assert made.scoring[0] == made.requests["cpu"]
+        return made.requests["cpu"]
+
+    assert cpu_of("100m", "100m", "100m") == 100
+    assert cpu_of("300m", "100m", "100m", "Deferred") == 300
+    assert cpu_of("300m", "100m", "100m", "Infeasible") == 100
+    assert cpu_of("100m", "100m", "200m") == 200
+    assert cpu_of("100m", "0.2", "100m") == 200

@@ -13,7 +13,7 @@ GROUP = "discovery.k8s.io"
 VERSION = "v1"
 OPENAPI = "io.k8s.api.discovery.v1"
 
-AddressType = Annotated[str, OneOf("FQDN")]
+AddressType = Annotated[str, OneOf("FQDN", "IPv4", "IPv6")]
 
 
 class EndpointConditions(Model):

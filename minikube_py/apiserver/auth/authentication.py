@@ -66,7 +66,7 @@ class Authentication:
         if peer is not None:
             user = peer.get("_user")
             if user is None:
-                user = peer["_user"] = User(peer["user"], (*peer["groups"], AUTHENTICATED))
+                user = peer["_user"] = User(peer["user"], (*peer["groups"], AUTHENTICATED), extra=peer.get("extra", {}))
             return self._acting(scope, user)
         token = _bearer(scope)
         if token is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from minikube_py.apiserver.auth.tokens import Identified, Refused, number, texts
-from minikube_py.apiserver.auth.user import AUTHENTICATED, User
+from minikube_py.apiserver.auth.user import AUTHENTICATED, CREDENTIAL_ID, User
 from minikube_py.apiserver.config import Config
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
@@ -29,7 +29,6 @@ REMEMBER_SECONDS = 10.0
 """How long an answer about a token may be used again, as upstream's token cache."""
 EARLY_SECONDS = 300.0
 """How far the issuer's clock may be ahead for a token that is not valid yet."""
-CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 class OIDCTokens:

@@ -84,7 +84,7 @@ class ServiceAccountTokens:
         except JWTError:
             return None
         issuer = parsed.claims.get("iss")
-        if issuer != LEGACY_ISSUER and issuer not in self._issuers:
+        if not isinstance(issuer, str) or (issuer != LEGACY_ISSUER and issuer not in self._issuers):
             return None
         if not self._verified(parsed):
             raise Refused("the token's signature is not of a known key")

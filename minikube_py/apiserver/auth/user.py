@@ -16,6 +16,9 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+"""The extra attribute that says which credential it was: a certificate's hash, a token's id."""
+
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 """Who a request without credentials is made by."""
 

@@ -18,11 +18,11 @@ log = logs.get("apiserver.apiservices")
 AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged"
 CUSTOM_PRIORITIES = (1000, 100)
 """Of custom resources: below everything of Kubernetes' own."""
-BEYOND_KINDS = ("authentication.k8s.io", "authorization.k8s.io")
-"""Groups that are served although nothing of them is stored."""
+BEYOND_KINDS = (("authentication.k8s.io", "v1"), ("authorization.k8s.io", "v1"), ("metrics.k8s.io", "v1beta1"))
+"""Group-versions that are served although nothing of them is stored."""
 RETRY = 5.0
 
-# (groupPriorityMinimum, versionPriority of v1); v2 of autoscaling is preferred to its v1.
+# (groupPriorityMinimum, versionPriority); v2 of autoscaling is preferred to its v1.
 PRIORITIES: Mapping[str, tuple[int, int]] = {
     "": (18000, 1),
     "apps": (17800, 15),
@@ -44,6 +44,7 @@ PRIORITIES: Mapping[str, tuple[int, int]] = {
     "discovery.k8s.io": (16200, 15),
     "resource.k8s.io": (16200, 21),
     "flowcontrol.apiserver.k8s.io": (16100, 21),
+    "metrics.k8s.io": (100, 100),
 }
 _VERSION_PRIORITIES = {("autoscaling", "v2"): 30}
 
@@ -75,7 +76,7 @@ def wanted(served: Mapping[tuple[str, str], bool]) -> dict[str, Object]:
 
 def served(server: Server) -> dict[tuple[str, str], bool]:
     """The group-versions of now."""
-    found = {(group, "v1"): False for group in BEYOND_KINDS}
+    found = dict.fromkeys(BEYOND_KINDS, False)
     for kind in server.catalog.kinds:
         found[kind.resource.group, kind.resource.version] = kind.schema is not None
     return found
@@ -84,8 +85,7 @@ def served(server: Server) -> dict[tuple[str, str], bool]:
 async def settle(server: Server) -> None:
     """Make what is missing, and remove what the server keeps by itself and serves no more."""
     objects, registry = wanted(served(server)), server.catalog.of(APISERVICES)
-    for obj in objects.values():
-        await server.ensure(APISERVICES, obj)
+    await asyncio.gather(*(server.ensure(APISERVICES, obj) for obj in objects.values()))
     for item in list(registry.cache.items.values()):
         labels = loads(item.data)["metadata"].get("labels") or {}
         if AUTOMANAGED in labels and item.name not in objects:

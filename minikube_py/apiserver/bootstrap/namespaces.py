@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from minikube_py.api.resources import NAMESPACES
 from minikube_py.apiserver.bootstrap.base import Hook, Server
 
 
 async def run(server: Server) -> None:
     """Make the ones that are missing."""
-    for name in server.config.system_namespaces:
-        await server.ensure(NAMESPACES, {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
+    names = server.config.system_namespaces
+    made = [{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}} for name in names]
+    await asyncio.gather(*(server.ensure(NAMESPACES, namespace) for namespace in made))
     await server.storage.fresh()
 
 

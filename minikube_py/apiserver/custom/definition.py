@@ -46,15 +46,17 @@ def errors_of_update(new: Json, old: Json) -> list[FieldError]:
 
 
 def errors_of_status(new: Json) -> list[FieldError]:
-    """What is wrong with a status."""
-    return list(_names((new.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames"))
+    """What is wrong with a status. Upstream notices wrong storedVersions only when the definition itself is updated."""
+    status = new.get("status") or {}
+    errs = list(_names(status.get("acceptedNames") or {}, "status.acceptedNames"))
+    versions = (new.get("spec") or {}).get("versions") or []
+    return errs + list(_stored_versions(status.get("storedVersions") or [], versions))
 
 
 def _common(crd: Json) -> list[FieldError]:
     spec = crd.get("spec") or {}
     errs = list(_spec(spec))
     errs += errors_of_status(crd)
-    errs += _stored_versions((crd.get("status") or {}).get("storedVersions") or [], spec.get("versions") or [])
     if wrong := approval_error({"metadata": crd["metadata"], "spec": spec}):
         annotations = crd["metadata"].get("annotations") or {}
         where = f"metadata.annotations[{APPROVAL}]"

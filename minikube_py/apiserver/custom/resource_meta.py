@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from minikube_py.api import errors, names, scheme
@@ -16,9 +17,16 @@ from minikube_py.apiserver.kinds._objectmeta import validate_object_meta
 Json = dict[str, Any]
 
 TYPE_META = {name: Field(name, Scalar("string")) for name in ("apiVersion", "kind")}
-METADATA = Field("metadata", scheme.struct("meta/v1.ObjectMeta"), omitempty=False)
-_HEAD = Struct("Object", lambda: {**TYPE_META, "metadata": METADATA})
-_EMBEDDED = Struct("Object", lambda: {**TYPE_META, "metadata": replace(METADATA, pointer=True)})
+
+
+@cache
+def metadata_field() -> Field:
+    """The member `metadata`, made when first asked for: a server without custom resources needs no types for it."""
+    return Field("metadata", scheme.struct("meta/v1.ObjectMeta"), omitempty=False)
+
+
+_HEAD = Struct("Object", lambda: {**TYPE_META, "metadata": metadata_field()})
+_EMBEDDED = Struct("Object", lambda: {**TYPE_META, "metadata": replace(metadata_field(), pointer=True)})
 
 
 def coerce_root(obj: Json, partial: bool) -> list[str]:

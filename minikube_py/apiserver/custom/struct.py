@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from minikube_py.api.schema import Field, List, Map, Node, Scalar, Struct
-from minikube_py.apiserver.custom.resource_meta import METADATA, TYPE_META
+from minikube_py.apiserver.custom.resource_meta import TYPE_META, metadata_field
 from minikube_py.apiserver.custom.structural import Schema
 
 _SCALARS = {
@@ -25,7 +25,7 @@ def struct(name: str, schema: Callable[[], Schema], preserve: bool = False) -> S
     """
 
     def fields() -> Mapping[str, Field]:
-        return {**TYPE_META, "metadata": METADATA, **_fields(schema(), but=("apiVersion", "kind", "metadata"))}
+        return {**TYPE_META, "metadata": metadata_field(), **_fields(schema(), but=("apiVersion", "kind", "metadata"))}
 
     return Struct(name, fields, open=preserve)
 
@@ -51,7 +51,7 @@ def _node(schema: Schema) -> Node:
     if kind != "object":
         return _SCALARS.get(kind, FREE)
     if schema.embedded:
-        head = {**TYPE_META, "metadata": replace(METADATA, pointer=True)}
+        head = {**TYPE_META, "metadata": replace(metadata_field(), pointer=True)}
         table = {**head, **_fields(schema, but=tuple(head))}
         return Struct("", lambda: table, atomic=schema.map_atomic, open=schema.preserve)
     if schema.additional is not None:

@@ -91,12 +91,12 @@ class Scale:
 class Part:
     """How a sub-resource is written that shows the whole object and is not `status` (the approval of a request).
 
-    `ignore` are the paths that managed fields of this endpoint leave out.
+    `ignore()` are the paths that managed fields of this endpoint leave out.
     """
 
     prepare: Callable[[Object, Object, Context], None]
     validate: Callable[[Any, Any], Sequence[FieldError]]
-    ignore: Sequence[tuple[str, ...]] = ()
+    ignore: Callable[[], Sequence[tuple[str, ...]]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,13 @@ class Kind:
     alone; `parts` says how other sub-resources that show the whole object are written. `ttl(obj)` is seconds, 0 for
     ever.
 
+    Two hooks save what a model of a large object costs. `unchanged(new, old)` says of the JSON forms that a plain
+    update leaves everything as it is that `validate_update` looks at, which is not asked then. `status_part(obj)` is
+    what `validate_status` looks at, in JSON form.
+
     A custom resource brings its `schema`, and its own `normalize(obj, partial)` (types, pruning; returns the paths of
-    unknown fields, raises Invalid); its validate hooks get the JSON form, since there is no model.
+    unknown fields, raises Invalid); its validate hooks get the JSON form, since there is no model. `untyped` says that
+    a built-in kind's hooks want the JSON form, too.
     """
 
     resource: Resource
@@ -200,10 +205,13 @@ class Kind:
     """True while something of the kind's own keeps a deleted object (a Namespace's spec.finalizers)."""
     prepare_delete: Callable[[Object, datetime], bool] | None = None
     """Changes an object that is being marked as deleted (a Namespace turns Terminating); True if it changed it."""
+    unchanged: Callable[[Object, Object], bool] | None = None
+    status_part: Callable[[Object], Object] | None = None
     orphans: bool = False
     """A deletion that does not say what becomes of the dependents leaves them, as it always did for old kinds (Job)."""
     parts: Mapping[str, Part] = field(default_factory=dict)
     schema: Struct | None = None
+    untyped: bool = False
     normalize: Callable[[Object, bool], Sequence[str]] | None = None
     stored_as: Stored | None = None
     scale: Scale | None = None
@@ -221,4 +229,6 @@ class Kind:
 
     def view(self, obj: Object) -> Any:
         """The object as the validate hooks get it."""
-        return obj if self.schema is not None else scheme.model(self.resource.type).model_validate(obj)
+        if self.untyped or self.schema is not None:
+            return obj
+        return scheme.model(self.resource.type).model_validate(obj)

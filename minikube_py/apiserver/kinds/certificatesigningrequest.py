@@ -122,7 +122,7 @@ KIND = Kind(
     short_names=("csr",),
     subresources=(Subresource("approval", *_VIEW), Subresource("status", *_VIEW)),
     status=True,
-    parts={"approval": Part(prepare_approval, validate_approval, (("spec",), ("status", "certificate")))},
+    parts={"approval": Part(prepare_approval, validate_approval, lambda: (("spec",), ("status", "certificate")))},
     columns=(
         NAME,
         AGE,

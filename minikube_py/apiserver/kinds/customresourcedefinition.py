@@ -182,6 +182,6 @@ KIND = Kind(
     warnings=warnings,
     held=held,
     prepare_delete=prepare_delete,
-    schema=scheme.struct(TYPE),
+    untyped=True,
     normalize=normalize,
 )

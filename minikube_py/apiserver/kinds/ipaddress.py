@@ -38,6 +38,11 @@ def validate_update(new: IPAddress, old: IPAddress) -> Sequence[FieldError]:
     return ()
 
 
+def warnings(obj: Object) -> Sequence[str]:
+    """The truth about what a stored object does here."""
+    return ("this server does not look at IPAddresses: the object is stored and keeps no address from a Service",)
+
+
 def row(obj: Object) -> list[Any]:
     parent = (obj.get("spec") or {}).get("parentRef")
     shown = NONE
@@ -58,6 +63,7 @@ KIND = Kind(
     columns=(NAME, Column("ParentRef", description="Whose address it is.")),
     row=row,
     validate_name=_net.canonical_ip,
+    warnings=warnings,
     validate=validate,
     validate_update=validate_update,
 )

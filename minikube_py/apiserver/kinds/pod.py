@@ -9,8 +9,8 @@ from minikube_py.api import names, times
 from minikube_py.api.errors import FieldError
 from minikube_py.api.resources import PODS
 from minikube_py.apiserver.kinds._columns import AGE, NAME
-from minikube_py.apiserver.kinds.base import Column, Context, Kind, Object, Subresource
-from minikube_py.apiserver.kinds.podspec import defaults, rows
+from minikube_py.apiserver.kinds.base import Column, Context, Kind, Object, Part, Subresource
+from minikube_py.apiserver.kinds.podspec import defaults, ephemeral, resize, rows
 from minikube_py.apiserver.kinds.podspec.qos import qos_class
 
 if TYPE_CHECKING:
@@ -125,6 +125,16 @@ def validate_status(new: Pod, old: Pod) -> Sequence[FieldError]:
     return validate_pod_status(new, old)
 
 
+def unchanged(new: Object, old: Object) -> bool:
+    """Labels and annotations are what is changed most."""
+    return bool(new["spec"] == old["spec"])
+
+
+def status_part(obj: Object) -> Object:
+    spec = {name: obj["spec"][name] for name in ("restartPolicy", "initContainers") if name in obj["spec"]}
+    return {"spec": spec, "status": obj.get("status") or {}}
+
+
 def warnings(obj: Object) -> Sequence[str]:
     from minikube_py.apiserver.kinds.podspec.warnings import pod_warnings
 
@@ -167,6 +177,7 @@ KIND = Kind(
     subresources=(
         Subresource("attach", "PodAttachOptions", ("create", "get"), "core/v1.PodAttachOptions"),
         Subresource("binding", "Binding", ("create",), "core/v1.Binding"),
+        Subresource("ephemeralcontainers", "Pod", ("get", "patch", "update"), "core/v1.Pod"),
         Subresource("eviction", "Eviction", ("create",), "policy/v1.Eviction", "policy", "v1"),
         Subresource("exec", "PodExecOptions", ("create", "get"), "core/v1.PodExecOptions"),
         Subresource("log", "Pod", ("get",), "core/v1.Pod"),
@@ -174,9 +185,14 @@ KIND = Kind(
         Subresource(
             "proxy", "PodProxyOptions", ("create", "delete", "get", "patch", "update"), "core/v1.PodProxyOptions"
         ),
+        Subresource("resize", "Pod", ("get", "patch", "update"), "core/v1.Pod"),
         Subresource("status", "Pod", ("get", "patch", "update"), "core/v1.Pod"),
     ),
     status=True,
+    parts={
+        "ephemeralcontainers": Part(ephemeral.prepare, ephemeral.validate, ephemeral.unwritten),
+        "resize": Part(resize.prepare, resize.validate, resize.unwritten),
+    },
     generation=True,
     columns=(
         NAME,
@@ -199,6 +215,8 @@ KIND = Kind(
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,
+    unchanged=unchanged,
+    status_part=status_part,
     select_fields=select_fields,
     field_aliases={"spec.host": "spec.nodeName"},
     grace_period=grace_period,

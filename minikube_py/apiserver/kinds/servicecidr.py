@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from minikube_py.api.types.networking_v1 import ServiceCIDR
 
 _PATH = "spec.cidrs"
+NO_EFFECT = (
+    "this server takes the addresses of Services from its flag --service-cluster-ip-range alone: "
+    "the object is stored and has no effect"
+)
 
 
 def prepare_create(obj: Object, context: Context) -> None:
@@ -56,6 +60,11 @@ def validate_update(new: ServiceCIDR, old: ServiceCIDR) -> Sequence[FieldError]:
     return [*errs, *validate(new)] if grows else errs
 
 
+def warnings(obj: Object) -> Sequence[str]:
+    """The truth about what a stored object does here."""
+    return (NO_EFFECT,)
+
+
 def row(obj: Object) -> list[Any]:
     metadata = obj["metadata"]
     cidrs = (obj.get("spec") or {}).get("cidrs") or ()
@@ -70,6 +79,7 @@ KIND = Kind(
     columns=(NAME, Column("CIDRs", description="The ranges, at most one of each IP family."), AGE),
     row=row,
     validate_name=names.dns1123_subdomain,
+    warnings=warnings,
     prepare_create=prepare_create,
     prepare_update=keep_status,
     prepare_status=keep_spec,

@@ -20,7 +20,7 @@ def handlers(
     catalog: Catalog, clock: Clock, binding: Binding, kubelets: Kubelets
 ) -> Mapping[tuple[str, str], SubresourceHandler]:
     """The handlers by qualified plural and sub-resource; `catalog` has the built-in kinds already."""
-    from minikube_py.apiserver.subresources import finalize, locate, unsupported
+    from minikube_py.apiserver.subresources import finalize, locate
     from minikube_py.apiserver.subresources.eviction import Eviction
     from minikube_py.apiserver.subresources.log import LogProxy
     from minikube_py.apiserver.subresources.node_bound import NodeBound
@@ -39,5 +39,4 @@ def handlers(
         ("services", "proxy"): Proxy(kubelets, partial(locate.service, catalog)).serve,
         ("nodes", "proxy"): Proxy(kubelets, partial(locate.node, kubelets)).serve,
         ("namespaces", "finalize"): finalize.serve,
-        **{("pods", name): unsupported.serve for name in unsupported.WHY},
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 
 from minikube_py.api import errors
 from minikube_py.api.meta import Object
-from minikube_py.api.resources import Resource
+from minikube_py.api.resources import CUSTOMRESOURCEDEFINITIONS, Resource
 from minikube_py.client.informer import Informer
 from minikube_py.controller_manager.context import Context
 from minikube_py.controller_manager.discovery import discover
@@ -29,6 +30,8 @@ from minikube_py.daemon.run import NamedGroup, named_group
 log = logs.get("garbage-collector")
 
 DISCOVERY_PERIOD = 30.0
+DISCOVERY_PAUSE = 1.0
+"""Changed CustomResourceDefinitions are looked at sooner, but no more often than this."""
 IGNORED = {("", "events"), ("events.k8s.io", "events")}
 """Too many, too short-lived, and owned by nobody."""
 
@@ -37,7 +40,8 @@ class GarbageCollector:
     """Keys are uids. The graph is fed by an informer per served resource; new resources are found by discovery.
 
     What the graph does not know is asked for live before anything is deleted, and every deletion carries the uid and
-    the resourceVersion that it was decided upon.
+    the resourceVersion that it was decided upon. An owner that exists but is not in the graph is asked for again after
+    each discovery: its kind may be so new that nobody hears of its deletion yet.
     """
 
     name = "garbage-collector-controller"
@@ -47,6 +51,9 @@ class GarbageCollector:
         self.graph = Graph()
         self._monitors: dict[Resource, tuple[Informer[Item], asyncio.Task[None]]] = {}
         self._discovered = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._waiting: set[str] = set()
+        """The uids of the dependents of owners that the graph does not hold."""
         self._kinds: dict[tuple[str, str], Resource] = {}
         self._controller = context.controller(self.name, self.reconcile, workers=context.config.concurrent_gc_syncs)
         context.task(self.monitor)
@@ -67,7 +74,17 @@ class GarbageCollector:
                     # A group that cannot be asked just now has not vanished.
                     self._sync_monitors(group, wanted, complete=not found.failures)
                     self._discovered.set()
-                await self.clock.sleep(DISCOVERY_PERIOD)
+                    waiting, self._waiting = self._waiting, set()
+                    for uid in waiting:
+                        self._controller.enqueue(uid)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Until what is served may have changed."""
+        await self.clock.sleep(DISCOVERY_PAUSE)
+        with suppress(TimeoutError):
+            await self.clock.wait_for(self._changed.wait(), DISCOVERY_PERIOD - DISCOVERY_PAUSE)
+        self._changed.clear()
 
     def _sync_monitors(self, group: NamedGroup, wanted: list[Resource], *, complete: bool) -> None:
         for resource in wanted:
@@ -85,6 +102,8 @@ class GarbageCollector:
     def _heard(self, old: Item | None, new: Item | None) -> None:
         item = new if new is not None else old
         assert item is not None
+        if item.resource.qualified == CUSTOMRESOURCEDEFINITIONS.qualified:
+            self._changed.set()
         if new is None:
             self.graph.remove(item.uid)
             affected = {d.uid for d in self.graph.dependents(item.uid)}
@@ -151,6 +170,7 @@ class GarbageCollector:
         known = self.graph.get(reference["uid"])
         if known is not None and known.namespace in ("", item.namespace):
             return Owner.WAITING if known.removes_dependents_first else Owner.SOLID
+        self._waiting.add(item.uid)
         resource = self._kinds.get((reference["apiVersion"], reference["kind"]))
         if resource is None:
             # It may be served again tomorrow; nothing is deleted for want of knowledge.

@@ -158,6 +158,8 @@ class ContainerConfig:
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
+    target: str = ""
+    """The id of a container whose process namespace this one joins; unset, the sandbox says which it is."""
     resources: Resources = Resources()
     security: Security = Security()
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -196,6 +198,8 @@ class Container:
     oom_killed: bool = False
     message: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources | None = None
+    """What it may use now, without `oom_score_adj`; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +332,13 @@ class Runtime(Protocol):
         """SIGTERM (or the image's stop signal), wait up to `grace_seconds`, SIGKILL. Returns when it has stopped.
 
         Stopping what is stopped or gone is no error. Zero kills at once.
+        """
+        ...
+
+    async def update_container(self, container_id: str, resources: Resources) -> None:
+        """Give a container other limits and shares while it runs. What is 0, and `oom_score_adj`, stays as it is.
+
+        Raises RuntimeFault where the engine refuses.
         """
         ...
 

@@ -21,10 +21,10 @@ from minikube_py.kubelet.runtime.base import (
     EngineUnavailable,
     ExecResult,
     Image,
-    ImagePullFailed,
     InvalidImageName,
     LogOptions,
     NotFound,
+    Resources,
     RunContainerError,
     RuntimeEvent,
     RuntimeFault,
@@ -33,11 +33,11 @@ from minikube_py.kubelet.runtime.base import (
     SandboxFailed,
     Snapshot,
     Usage,
-    pull_failed,
 )
 from minikube_py.kubelet.runtime.docker_client import DockerClient, fault
 from minikube_py.kubelet.runtime.docker_exec import DockerExec
 from minikube_py.kubelet.runtime.docker_http import Refused
+from minikube_py.kubelet.runtime.docker_images import DockerImages
 from minikube_py.kubelet.runtime.docker_streams import DockerSession, frames, limited, log_query, raw
 from minikube_py.kubelet.usage import Cgroups
 
@@ -68,6 +68,7 @@ class DockerRuntime:
         self._pause_image = pause_image
         self._client = DockerClient(base_url)
         self._exec = DockerExec(clock, self._client)
+        self._images = DockerImages(self._client)
         self._seen: dict[str, _Seen] = {}
         self._namespaces: dict[str, str] = {}
         self._died: set[str] = set()
@@ -292,6 +293,16 @@ class DockerRuntime:
         finally:
             answer.close()
 
+    async def update_container(self, container_id: str, resources: Resources) -> None:
+        wanted = specs.update_body(resources)
+        try:
+            await self._client.ask(
+                "update_container", container_id, cpu_shares=wanted["CpuShares"], cpu_quota=wanted["CpuQuota"],
+                cpu_period=wanted["CpuPeriod"], mem_limit=wanted["Memory"], memswap_limit=wanted["MemorySwap"],
+            )  # fmt: skip
+        finally:
+            self._seen.pop(container_id, None)
+
     async def remove_container(self, container_id: str) -> None:
         try:
             await self._client.call("remove_container", container_id, force=True, v=True)
@@ -338,50 +349,13 @@ class DockerRuntime:
     # -- images
 
     async def image(self, name: str) -> Image | None:
-        try:
-            return specs.image_from(await self._client.call("inspect_image", name))
-        except Refused as error:
-            if "invalid reference format" in error.text:
-                raise InvalidImageName(references.invalid(name, error.text)) from error
-            if error.status == 404:
-                return None
-            raise fault(error) from error
+        return await self._images.image(name)
 
     async def images(self) -> Sequence[Image]:
-        return [specs.image_from(item) for item in await self._client.ask("images")]
+        return await self._images.images()
 
     async def pull_image(self, name: str, credentials: Sequence[Credentials] = ()) -> Image:
-        reasons: list[str] = []
-        for one in credentials or (None,):
-            try:
-                await self._pull(name, one)
-                break
-            except ImagePullFailed as error:
-                reasons.append(str(error))
-        else:
-            raise pull_failed(reasons)
-        image = await self.image(name)
-        if image is None:
-            raise ImagePullFailed(f"the engine pulled {name} and does not have it")
-        return image
-
-    async def _pull(self, name: str, credentials: Credentials | None) -> None:
-        repository, tag = references.split(name)
-        headers = {"X-Registry-Auth": specs.registry_auth(credentials)} if credentials is not None else {}
-        try:
-            answer = await self._client.open(
-                "POST", "/images/create", query={"fromImage": repository, "tag": tag}, headers=headers
-            )
-        except Refused as error:
-            if "invalid reference format" in error.text:
-                raise InvalidImageName(references.invalid(name, error.text)) from error
-            raise ImagePullFailed(error.text) from error
-        try:
-            async for line in answer.lines():
-                if "error" in line:
-                    raise ImagePullFailed(str(line["error"]))
-        finally:
-            answer.close()
+        return await self._images.pull_image(name, credentials)
 
     # -- streams
 

@@ -17,6 +17,7 @@ from minikube_py.kubelet.runtime.base import (
     Credentials,
     Image,
     PodRef,
+    Resources,
     Sandbox,
     SandboxConfig,
 )
@@ -109,7 +110,7 @@ def container_body(instance: str, sandbox_id: str, joined: str, config: Containe
     host: dict[str, Any] = {
         "NetworkMode": join,
         "IpcMode": "host" if modes["ipc"] == "host" else join,
-        "PidMode": {"host": "host", "pod": join}.get(modes["pid"], ""),
+        "PidMode": _process_namespace(modes["pid"], join, config.target),
         "Mounts": [_mount(m.host_path, m.container_path, m.read_only, m.propagation) for m in config.mounts],
         "CpuShares": resources.cpu_shares,
         "CpuQuota": resources.cpu_quota,
@@ -144,6 +145,13 @@ def container_body(instance: str, sandbox_id: str, joined: str, config: Containe
     if config.args:
         body["Cmd"] = list(config.args)
     return body
+
+
+def _process_namespace(mode: str, join: str, target: str) -> str:
+    """What is shared by the whole Pod is the target's, too."""
+    if mode in ("host", "pod"):
+        return {"host": "host", "pod": join}[mode]
+    return f"container:{target}" if target else ""
 
 
 def _mount(source: str, target: str, read_only: bool, propagation: str) -> dict[str, Any]:
@@ -227,8 +235,26 @@ def container_from_inspect(data: Mapping[str, Any]) -> Container:
     return Container(
         data["Id"], pod_of(labels), labels[CONTAINER_NAME], int(labels[ATTEMPT]), labels[SANDBOX_ID], state,
         config["Image"], data["Image"], created, started, finished, now["ExitCode"] if state == "exited" else 0,
-        bool(now["OOMKilled"]), now["Error"] or "", annotations_of(labels),
+        bool(now["OOMKilled"]), now["Error"] or "", annotations_of(labels), _resources(data["HostConfig"]),
     )  # fmt: skip
+
+
+def _resources(host: Mapping[str, Any]) -> Resources:
+    return Resources(
+        int(host.get("CpuShares") or 0), int(host.get("CpuQuota") or 0), int(host.get("CpuPeriod") or 0),
+        int(host.get("Memory") or 0),
+    )  # fmt: skip
+
+
+def update_body(resources: Resources) -> dict[str, int]:
+    """The update request of a container; the engine leaves alone what is 0."""
+    return {
+        "CpuShares": resources.cpu_shares,
+        "CpuQuota": resources.cpu_quota,
+        "CpuPeriod": resources.cpu_period,
+        "Memory": resources.memory_bytes,
+        "MemorySwap": resources.memory_bytes,
+    }
 
 
 def registry_auth(credentials: Credentials) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import re
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from minikube_py.kubelet.runtime.base import (
     Container,
     ContainerConfig,
     Image,
+    Resources,
     Sandbox,
     SandboxConfig,
     StreamName,
@@ -28,6 +29,9 @@ IDLE = (0.0, 1 << 20)
 """CPUs and bytes that a container uses of which nothing else was said."""
 PROCESS_NANOSECONDS = 1_000_000
 """CPU time of a process that is started in a container."""
+
+
+RESIZED = ("cpu_shares", "cpu_quota", "cpu_period", "memory_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class FakeContainer:
     image: FakeImage
     clock: Clock
     changed: Callable[[], None]
+    target: FakeContainer | None = None
+    """The container whose process namespace it joined: it ends with that one's first process."""
     state: Literal["created", "running", "exited"] = "created"
     created_at: datetime = field(init=False)
     started_at: datetime | None = None
@@ -89,6 +95,7 @@ class FakeContainer:
     exit_code: int = 0
     message: str = ""
     files: Files = field(init=False)
+    resources: Resources = field(init=False)
     log: list[LogLine] = field(default_factory=list)
     log_bell: Bell = field(default_factory=Bell)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -103,6 +110,7 @@ class FakeContainer:
 
     def __post_init__(self) -> None:
         self.created_at = self.clock.now()
+        self.resources = replace(self.config.resources, oom_score_adj=0)
         score = f"{self.config.resources.oom_score_adj}\n".encode()
         own = {"/etc/hostname": f"{self.hostname}\n".encode(), "/dev/null": b"", "/proc/1/oom_score_adj": score}
         self.files = Files(self.config.mounts, own)
@@ -145,7 +153,8 @@ class FakeContainer:
         env.update(config.env)
         env.setdefault("HOME", "/")
         argv = argv if self.knows(argv) else ["serve"]
-        shared = self.sandbox.config.share_process_namespace or self.sandbox.config.host_pid
+        sandbox = self.sandbox.config
+        shared = sandbox.share_process_namespace or sandbox.host_pid or self.target is not None
 
         def from_inside(number: int) -> None:
             # The kernel shields the first process of a PID namespace from its children's SIGKILL.
@@ -166,7 +175,20 @@ class FakeContainer:
         task = asyncio.get_running_loop().create_task(running, name=f"fake container {self.id[:12]}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self.target is not None:
+            end = asyncio.get_running_loop().create_task(self._end_with(self.target), name="end of a namespace")
+            self._tasks.add(end)
+            end.add_done_callback(self._tasks.discard)
         self.changed()
+
+    async def _end_with(self, target: FakeContainer) -> None:
+        both = [asyncio.ensure_future(one.ended.wait()) for one in (self, target)]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in both:
+                one.cancel()
+        self.kill(signal.SIGKILL)
 
     async def _watch(self, running: asyncio.Task[None]) -> None:
         await asyncio.wait([running])
@@ -183,6 +205,11 @@ class FakeContainer:
         self.ended.set()
         self.log_bell.ring()
         self.changed()
+
+    def update(self, new: Resources) -> None:
+        """Other limits, as the engine does it: what is 0 stays."""
+        given = {name: value for name in RESIZED if (value := getattr(new, name))}
+        self.resources = replace(self.resources, **given)
 
     def kill(self, number: int) -> None:
         if self.process is not None:
@@ -219,7 +246,7 @@ class FakeContainer:
         return Container(
             self.id, self.config.pod, self.config.name, self.config.attempt, self.sandbox.id, self.state,
             self.config.image, self.image.id, self.created_at, self.started_at, self.finished_at, self.exit_code,
-            False, self.message, dict(self.config.annotations),
+            False, self.message, dict(self.config.annotations), self.resources,
         )  # fmt: skip
 
 

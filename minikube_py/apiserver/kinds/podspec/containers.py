@@ -13,7 +13,7 @@ from minikube_py.apiserver.kinds import _net
 from minikube_py.apiserver.kinds.podspec import env, probes, resources, security, volumes
 
 if TYPE_CHECKING:
-    from minikube_py.api.types.core_v1 import Container, ContainerPort
+    from minikube_py.api.types.core_v1 import Container, ContainerPort, EphemeralContainer
 
 _label = lru_cache(maxsize=4096)(names.dns1123_label)
 
@@ -48,7 +48,7 @@ def validate_containers(containers: Sequence[Container], path: str, pod: PodFact
         errs.append(required(path))
     for i, container in enumerate(containers):
         where = f"{path}[{i}]"
-        _common(container, where, pod, errs)
+        validate_common(container, where, pod, errs)
         _running(container, where, pod, errs)
         if container.restartPolicy is not None:
             _restart(container, where, errs)
@@ -64,7 +64,7 @@ def validate_init_containers(containers: Sequence[Container], path: str, pod: Po
     """Append what is wrong with the containers that run before; those that restart always are sidecars."""
     for i, container in enumerate(containers):
         where = f"{path}[{i}]"
-        _common(container, where, pod, errs)
+        validate_common(container, where, pod, errs)
         sidecar = container.restartPolicy == "Always"
         if container.restartPolicy is not None:
             _restart(container, where, errs)
@@ -92,7 +92,10 @@ def _running(container: Container, path: str, pod: PodFacts, errs: list[FieldErr
             probes.validate_probe(probe, f"{path}.{member}", pod.grace, errs, kind=kind)
 
 
-def _common(container: Container, path: str, pod: PodFacts, errs: list[FieldError]) -> None:
+def validate_common(
+    container: Container | EphemeralContainer, path: str, pod: PodFacts, errs: list[FieldError]
+) -> None:
+    """Append what is wrong with what every sort of container has."""
     name = container.name
     if not name:
         errs.append(required(f"{path}.name"))
@@ -178,7 +181,7 @@ def _resize(policies: Sequence[Any], path: str, pod_restart: str, errs: list[Fie
             errs.append(invalid(path, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
 
 
-def _restart_rules(container: Container, path: str, errs: list[FieldError]) -> None:
+def _restart_rules(container: Container | EphemeralContainer, path: str, errs: list[FieldError]) -> None:
     if container.restartPolicy is None:
         errs.append(required(path.removesuffix("Rules"), "must specify restartPolicy when restart rules are used"))
     if len(container.restartPolicyRules) > 20:

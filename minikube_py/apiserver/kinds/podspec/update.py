@@ -24,8 +24,7 @@ _MAY_CHANGE = (
 def validate_pod_update(new: Pod, old: Pod) -> list[FieldError]:
     """What is wrong with a plain update of a Pod, beyond its metadata."""
     after, before = new.spec, old.spec
-    if after == before:
-        # Labels and annotations are what is changed most.
+    if after == before:  # amounts may be written in another way
         return []
     errs = validate_spec(after, "spec")
     for member in ("containers", "initContainers"):

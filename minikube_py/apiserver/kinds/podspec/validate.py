@@ -48,6 +48,10 @@ def validate_spec(spec: PodSpec, path: str, *, template: bool = False) -> list[F
     containers.validate_containers(spec.containers, f"{path}.containers", facts, errs)
     if spec.initContainers:
         containers.validate_init_containers(spec.initContainers, f"{path}.initContainers", facts, errs)
+    if spec.ephemeralContainers:
+        from minikube_py.apiserver.kinds.podspec.ephemeral import validate_ephemeral_containers
+
+        validate_ephemeral_containers(spec.ephemeralContainers, f"{path}.ephemeralContainers", facts, errs)
     if not spec.restartPolicy:
         errs.append(required(f"{path}.restartPolicy"))
     elif spec.restartPolicy not in _RESTART_POLICIES:

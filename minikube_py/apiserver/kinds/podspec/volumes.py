@@ -96,6 +96,8 @@ def validate_descending(value: str, path: str, errs: list[FieldError]) -> None:
 
 def _file_path(value: str, path: str, errs: list[FieldError]) -> None:
     """A relative path that does not start with two dots: the kubelet keeps its own files under such names."""
+    if ".." not in value and not value.startswith("/"):
+        return
     validate_descending(value, path, errs)
     if value.startswith("..") and ".." not in value.split("/"):
         errs.append(invalid(path, value, "must not start with '..'"))
@@ -107,7 +109,8 @@ def _mode(mode: int | None, path: str, errs: list[FieldError]) -> None:
 
 
 def _keyed_files(source: Any, path: str, errs: list[FieldError]) -> None:
-    _mode(getattr(source, "defaultMode", None), f"{path}.defaultMode", errs)
+    if "defaultMode" in source.model_fields_set:  # a part of a projected volume has none of its own
+        _mode(source.defaultMode, f"{path}.defaultMode", errs)
     for i, item in enumerate(source.items):
         where = f"{path}.items[{i}]"
         if not item.key:
@@ -119,7 +122,8 @@ def _keyed_files(source: Any, path: str, errs: list[FieldError]) -> None:
 
 
 def _downward(source: Any, path: str, errs: list[FieldError]) -> None:
-    _mode(getattr(source, "defaultMode", None), f"{path}.defaultMode", errs)
+    if "defaultMode" in source.model_fields_set:  # a part of a projected volume has none of its own
+        _mode(source.defaultMode, f"{path}.defaultMode", errs)
     for i, item in enumerate(source.items):
         where = f"{path}.items[{i}]"
         if not item.path:
