@@ -108,6 +108,10 @@ def bump_generation(kind: Kind, new: Object, old: Object) -> None:
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
+LONGEST_GRACE = 2**31 - 1
+"""Seconds, or 68 years: what is added to the time of day has to stay a time of day."""
+
+
 def mark_deleted(obj: Object, grace_seconds: int, now: datetime) -> bool:
     """Set the deletion stamp, `grace_seconds` from now, or shorten an earlier one. False when nothing changes.
 
@@ -115,6 +119,7 @@ def mark_deleted(obj: Object, grace_seconds: int, now: datetime) -> bool:
     time' and leaves the object to its finalizers.
     """
     metadata = obj["metadata"]
+    grace_seconds = min(grace_seconds, LONGEST_GRACE)
     stamped = metadata.get("deletionTimestamp")
     if stamped is None:
         metadata["deletionTimestamp"] = format_time(now + timedelta(seconds=grace_seconds))

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.apiserver.conftest import Api, Object
+from tests.apiserver.conftest import PODS, Api, Object, pod
 from tests.apiserver.crd_samples import CRDS, crd, install, version
 from tests.samples import sample
 
@@ -69,6 +69,22 @@ async def test_stored_versions_that_a_definition_does_not_have(api: Api, stored:
         assert answer.status == 422 and "status.storedVersions" in answer.json["details"]["causes"][0]["field"]
     else:
         assert answer.json["status"] == found["status"], "nothing said is the storage version"
+
+
+@pytest.mark.parametrize("how", ["query", "body", "spec", "eviction"])
+async def test_a_grace_period_beyond_all_time(api: Api, how: str) -> None:
+    forever = 2**63 - 1
+    spec = {"nodeName": "n", "terminationGracePeriodSeconds": forever if how == "spec" else 30}
+    await api.ok("POST", PODS, pod(**spec))
+    options = {"gracePeriodSeconds": forever}
+    if how == "eviction":
+        await api.ok("POST", f"{PODS}/p/eviction", {"metadata": {"name": "p"}, "deleteOptions": options})
+    else:
+        query = f"?gracePeriodSeconds={forever}" if how == "query" else ""
+        await api.ok("DELETE", f"{PODS}/p{query}", options if how == "body" else None)
+    found = await api.ok("GET", f"{PODS}/p")
+    assert found["metadata"]["deletionTimestamp"].startswith("2098-")
+    assert (await api.ok("DELETE", f"{PODS}/p?gracePeriodSeconds=5"))["metadata"]["deletionGracePeriodSeconds"] == 5
 
 
 async def test_every_address_type_is_in_the_document(api: Api) -> None:
