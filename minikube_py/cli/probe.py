@@ -7,7 +7,8 @@ from datetime import datetime
 
 from minikube_py.api import errors
 from minikube_py.api.meta import condition
-from minikube_py.api.resources import LEASES, NODES, PODS
+from minikube_py.api.resources import LEASES, NODES, PODS, SERVICEACCOUNTS
+from minikube_py.api.taints import NOT_READY
 from minikube_py.api.times import parse_time
 from minikube_py.cli.failures import Failed
 from minikube_py.cli.layout import Layout
@@ -60,12 +61,20 @@ class Cluster:
     async def wait_node(
         self, node: str, seconds: float, alive: Alive = lambda: True, *, since: datetime | None = None
     ) -> bool:
-        """Wait for the node to be Ready; with `since`, said by a kubelet that has been heard of after that time."""
+        """Wait for the node to be Ready and for Pods to be taken; False when the time is up or not all is `alive`.
+
+        With `since`, a kubelet must have been heard of after that time. Pods are taken once the controller manager has
+        made the account that they run as, and has seen the node ready.
+        """
 
         async def there() -> bool:
             try:
-                if (await self.nodes()).get(node) != "True":
+                found = await self._client.get(NODES, node)
+                if (condition(found, "Ready") or {}).get("status") != "True":
                     return False
+                if any(taint["key"] == NOT_READY for taint in found["spec"].get("taints") or ()):
+                    return False
+                await self._client.get(SERVICEACCOUNTS, "default", "default")
                 return since is None or await self._heard(node) >= since
             except errors.StatusError:
                 return False

@@ -135,8 +135,8 @@ class Start:
         sys.stdout.flush()
 
     async def _wait(self, process: str, ready: Callable[[float, Callable[[], bool]], Awaitable[bool]]) -> None:
-        if not await ready(self.arguments.wait, lambda: self.runs(process)):
-            raise self._failed(process)
+        if not await ready(self.arguments.wait, lambda: all(map(self.runs, self._logs)) and self.runs(process)):
+            raise self._failed(next((p for p in self._logs if not self.runs(p)), process))
 
     def _failed(self, process: str) -> Failed:
         why = "is not ready in time" if self.runs(process) else "ended"
