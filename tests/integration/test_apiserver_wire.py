@@ -390,9 +390,10 @@ async def test_with_and_without_a_client_certificate(wire: Wire) -> None:
     review = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
     async with wire.connect(wire.context_of("admin")) as line:
         line.send("POST", review, b"{}", token="")
-        assert (await line.got()).json["status"]["userInfo"] == {
-            "username": "kubernetes-admin", "groups": ["system:masters", "system:authenticated"]
-        }  # fmt: skip
+        found = (await line.got()).json["status"]["userInfo"]
+        assert (found["username"], found["groups"]) == ("kubernetes-admin", ["system:masters", "system:authenticated"])
+        ((credential,),) = found["extra"].values()
+        assert credential.startswith("X509SHA256=")
     async with wire.connect() as line:
         line.send("GET", "/version", token="")
         assert (await line.got()).status == 200

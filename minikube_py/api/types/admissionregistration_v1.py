@@ -121,10 +121,8 @@ class ValidatingAdmissionPolicyStatus(Model):
     observedGeneration: Int64 = field(1, "The metadata.generation that this was computed from.")
     typeChecking: TypeChecking | None = field(2)
     conditions: list[Condition] = field(
-        3,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
+        3, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",),
     )
 
 
@@ -134,8 +132,7 @@ class ValidatingAdmissionPolicy(TypeMeta, kind="ValidatingAdmissionPolicy"):
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     spec: ValidatingAdmissionPolicySpec = field(2, "What is wanted.")
     status: ValidatingAdmissionPolicyStatus = field(
-        3,
-        "What is, as last seen by those who run it; written by the system.",
+        3, "What is, as last seen by those who run it; written by the system.",
     )
 
 

@@ -15,10 +15,7 @@ OPENAPI = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 FieldValueErrorReason = Annotated[
     str,
     OneOf(
-        "FieldValueDuplicate",
-        "FieldValueForbidden",
-        "FieldValueInvalid",
-        "FieldValueRequired",
+        "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired",
     ),
 ]
 
@@ -100,10 +97,7 @@ class JSONSchemaProps(Model):
     x_kubernetes_map_type: str | None = field(43, alias="x-kubernetes-map-type")
     x_kubernetes_validations: list[ValidationRule] = field(
         44,
-        list_type="map",
-        keys=("rule",),
-        merge_key="rule",
-        alias="x-kubernetes-validations",
+        list_type="map", keys=("rule",), merge_key="rule", alias="x-kubernetes-validations",
     )
 
 
@@ -129,8 +123,7 @@ class CustomResourceSubresources(Model):
     """The content of CustomResourceDefinitionVersion.subresources."""
 
     status: CustomResourceSubresourceStatus | None = field(
-        1,
-        "What is, as last seen by those who run it; written by the system.",
+        1, "What is, as last seen by those who run it; written by the system.",
     )
     scale: CustomResourceSubresourceScale | None = field(2)
 
@@ -223,11 +216,8 @@ class CustomResourceDefinitionStatus(Model):
     """The content of CustomResourceDefinition.status."""
 
     conditions: list[CustomResourceDefinitionCondition] = field(
-        1,
-        "Observations about the current state, one per type.",
-        omitempty=False,
-        list_type="map",
-        keys=("type",),
+        1, "Observations about the current state, one per type.",
+        omitempty=False, list_type="map", keys=("type",),
     )
     acceptedNames: CustomResourceDefinitionNames = field(2, omitempty=False)
     storedVersions: list[str] = field(3, omitempty=False)
@@ -240,8 +230,7 @@ class CustomResourceDefinition(TypeMeta, kind="CustomResourceDefinition"):
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     spec: CustomResourceDefinitionSpec = field(2, "What is wanted.", required=True)
     status: CustomResourceDefinitionStatus = field(
-        3,
-        "What is, as last seen by those who run it; written by the system.",
+        3, "What is, as last seen by those who run it; written by the system.",
     )
 
 

@@ -45,11 +45,8 @@ class APIServiceStatus(Model):
     """The content of APIService.status."""
 
     conditions: list[APIServiceCondition] = field(
-        1,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        1, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 

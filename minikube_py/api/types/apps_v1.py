@@ -51,27 +51,23 @@ class StatefulSetSpec(Model):
 
     replicas: Int32 | None = field(1, "How many Pods; 1 unless set.")
     selector: LabelSelector | None = field(
-        2,
-        "Which Pods are its own; must match the template's labels and cannot change.",
+        2, "Which Pods are its own; must match the template's labels and cannot change.",
         required=True,
     )
     template: PodTemplateSpec = field(
-        3,
-        "What the Pods look like; their names are the set's with a number.",
+        3, "What the Pods look like; their names are the set's with a number.",
         required=True,
     )
     volumeClaimTemplates: list[PersistentVolumeClaim] = field(4, "Claims that each Pod gets and keeps.")
     serviceName: str = field(5, "The headless Service that gives the Pods their DNS names.", omitempty=False)
     podManagementPolicy: PodManagementPolicyType = field(
-        6,
-        "OrderedReady (the default) one after another, or Parallel.",
+        6, "OrderedReady (the default) one after another, or Parallel.",
     )
     updateStrategy: StatefulSetUpdateStrategy = field(7, "How Pods are replaced when the template changes.")
     revisionHistoryLimit: Int32 | None = field(8, "How many old templates are kept; 10 unless set.")
     minReadySeconds: Int32 = field(9, "Seconds that a Pod must be ready to count as available.")
     persistentVolumeClaimRetentionPolicy: StatefulSetPersistentVolumeClaimRetentionPolicy | None = field(
-        10,
-        "What becomes of the claims when Pods or the set go.",
+        10, "What becomes of the claims when Pods or the set go.",
     )
     ordinals: StatefulSetOrdinals | None = field(11, "Where the numbering begins.")
 
@@ -98,11 +94,8 @@ class StatefulSetStatus(Model):
     updateRevision: str = field(7)
     collisionCount: Int32 | None = field(9)
     conditions: list[StatefulSetCondition] = field(
-        10,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        10, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
     availableReplicas: Int32 = field(11, omitempty=False)
 
@@ -141,8 +134,7 @@ class DeploymentSpec(Model):
 
     replicas: Int32 | None = field(1, "How many Pods; 1 unless set.")
     selector: LabelSelector | None = field(
-        2,
-        "Which Pods are its own; must match the template's labels and cannot change.",
+        2, "Which Pods are its own; must match the template's labels and cannot change.",
         required=True,
     )
     template: PodTemplateSpec = field(3, "What the Pods look like.", required=True)
@@ -151,8 +143,7 @@ class DeploymentSpec(Model):
     revisionHistoryLimit: Int32 | None = field(6, "How many old ReplicaSets are kept for going back; 10 unless set.")
     paused: bool = field(7, "Hold back changes of the template.")
     progressDeadlineSeconds: Int32 | None = field(
-        9,
-        "Seconds without progress after which it counts as failed; 600 unless set.",
+        9, "Seconds without progress after which it counts as failed; 600 unless set.",
     )
 
 
@@ -178,11 +169,8 @@ class DeploymentStatus(Model):
     unavailableReplicas: Int32 = field(5, "Those still missing.")
     terminatingReplicas: Int32 | None = field(9, "Those that are ending.")
     conditions: list[DeploymentCondition] = field(
-        6,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        6, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
     collisionCount: Int32 | None = field(8, "How often a name of a ReplicaSet was taken.")
 
@@ -220,8 +208,7 @@ class DaemonSetSpec(Model):
     """What a DaemonSet should run."""
 
     selector: LabelSelector | None = field(
-        1,
-        "Which Pods are its own; must match the template's labels and cannot change.",
+        1, "Which Pods are its own; must match the template's labels and cannot change.",
         required=True,
     )
     template: PodTemplateSpec = field(2, "What the Pods look like.", required=True)
@@ -253,11 +240,8 @@ class DaemonSetStatus(Model):
     numberUnavailable: Int32 = field(8)
     collisionCount: Int32 | None = field(9)
     conditions: list[DaemonSetCondition] = field(
-        10,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        10, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -282,8 +266,7 @@ class ReplicaSetSpec(Model):
     replicas: Int32 | None = field(1, "How many Pods; 1 unless set.")
     minReadySeconds: Int32 = field(4, "Seconds that a new Pod must be ready to count as available.")
     selector: LabelSelector | None = field(
-        2,
-        "Which Pods are its own; must match the template's labels and cannot change.",
+        2, "Which Pods are its own; must match the template's labels and cannot change.",
         required=True,
     )
     template: PodTemplateSpec = field(3, "What the Pods look like.")
@@ -309,11 +292,8 @@ class ReplicaSetStatus(Model):
     terminatingReplicas: Int32 | None = field(7)
     observedGeneration: Int64 = field(3, "The metadata.generation that this was computed from.")
     conditions: list[ReplicaSetCondition] = field(
-        6,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        6, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 

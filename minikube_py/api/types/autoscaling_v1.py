@@ -48,8 +48,7 @@ class HorizontalPodAutoscaler(TypeMeta, kind="HorizontalPodAutoscaler"):
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     spec: HorizontalPodAutoscalerSpec = field(2, "What is wanted.", required=True, omitempty=True)
     status: HorizontalPodAutoscalerStatus = field(
-        3,
-        "What is, as last seen by those who run it; written by the system.",
+        3, "What is, as last seen by those who run it; written by the system.",
     )
 
 

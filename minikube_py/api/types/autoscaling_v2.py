@@ -192,11 +192,8 @@ class HorizontalPodAutoscalerStatus(Model):
     desiredReplicas: Int32 = field(4, required=True)
     currentMetrics: list[MetricStatus] = field(5, omitempty=False)
     conditions: list[HorizontalPodAutoscalerCondition] = field(
-        6,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        6, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -206,8 +203,7 @@ class HorizontalPodAutoscaler(TypeMeta, kind="HorizontalPodAutoscaler"):
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     spec: HorizontalPodAutoscalerSpec = field(2, "What is wanted.", required=True, omitempty=True)
     status: HorizontalPodAutoscalerStatus = field(
-        3,
-        "What is, as last seen by those who run it; written by the system.",
+        3, "What is, as last seen by those who run it; written by the system.",
     )
 
 

@@ -78,13 +78,11 @@ class JobSpec(Model):
     template: PodTemplateSpec = field(6, "What the Pods look like; restartPolicy Never or OnFailure.", required=True)
     ttlSecondsAfterFinished: Int32 | None = field(8, "Seconds after its end when the Job is deleted; kept unless set.")
     completionMode: CompletionMode | None = field(
-        9,
-        "NonIndexed (the default) or Indexed, where every Pod gets a number.",
+        9, "NonIndexed (the default) or Indexed, where every Pod gets a number.",
     )
     suspend: bool | None = field(10, "Start no Pods, and end those that run.")
     podReplacementPolicy: PodReplacementPolicy | None = field(
-        14,
-        "When a failing Pod is replaced: TerminatingOrFailed or Failed.",
+        14, "When a failing Pod is replaced: TerminatingOrFailed or Failed.",
     )
     managedBy: str | None = field(15, "The controller that takes care of the Job.")
 
@@ -152,8 +150,7 @@ class CronJobSpec(Model):
     timeZone: str | None = field(8, "Time zone of the schedule, such as Etc/UTC.")
     startingDeadlineSeconds: Int64 | None = field(2, "How late a missed start may still be made up.")
     concurrencyPolicy: ConcurrencyPolicy = field(
-        3,
-        "If the last Job still runs: Allow (the default), Forbid or Replace.",
+        3, "If the last Job still runs: Allow (the default), Forbid or Replace.",
     )
     suspend: bool | None = field(4, "Start no further Jobs.")
     jobTemplate: JobTemplateSpec = field(5, "What the Jobs look like.", required=True)

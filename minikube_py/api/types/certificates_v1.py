@@ -15,29 +15,10 @@ OPENAPI = "io.k8s.api.certificates.v1"
 KeyUsage = Annotated[
     str,
     OneOf(
-        "any",
-        "cert sign",
-        "client auth",
-        "code signing",
-        "content commitment",
-        "crl sign",
-        "data encipherment",
-        "decipher only",
-        "digital signature",
-        "email protection",
-        "encipher only",
-        "ipsec end system",
-        "ipsec tunnel",
-        "ipsec user",
-        "key agreement",
-        "key encipherment",
-        "microsoft sgc",
-        "netscape sgc",
-        "ocsp signing",
-        "s/mime",
-        "server auth",
-        "signing",
-        "timestamping",
+        "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
+        "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel",
+        "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime",
+        "server auth", "signing", "timestamping",
     ),
 ]
 
@@ -70,10 +51,8 @@ class CertificateSigningRequestStatus(Model):
     """The content of CertificateSigningRequest.status."""
 
     conditions: list[CertificateSigningRequestCondition] = field(
-        1,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
+        1, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",),
     )
     certificate: Bytes = field(2)
 
@@ -84,8 +63,7 @@ class CertificateSigningRequest(TypeMeta, kind="CertificateSigningRequest"):
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     spec: CertificateSigningRequestSpec = field(2, "What is wanted.", required=True)
     status: CertificateSigningRequestStatus = field(
-        3,
-        "What is, as last seen by those who run it; written by the system.",
+        3, "What is, as last seen by those who run it; written by the system.",
     )
 
 

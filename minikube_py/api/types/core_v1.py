@@ -30,10 +30,7 @@ AzureDataDiskKind = Annotated[str, OneOf("Dedicated", "Managed", "Shared")]
 ClaimResourceStatus = Annotated[
     str,
     OneOf(
-        "ControllerResizeInProgress",
-        "ControllerResizeInfeasible",
-        "NodeResizeInProgress",
-        "NodeResizeInfeasible",
+        "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible",
         "NodeResizePending",
     ),
 ]
@@ -41,14 +38,7 @@ DNSPolicy = Annotated[str, OneOf("ClusterFirst", "ClusterFirstWithHostNet", "Def
 HostPathType = Annotated[
     str,
     OneOf(
-        "",
-        "BlockDevice",
-        "CharDevice",
-        "Directory",
-        "DirectoryOrCreate",
-        "File",
-        "FileOrCreate",
-        "Socket",
+        "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket",
     ),
 ]
 IPFamily = Annotated[str, OneOf("", "IPv4", "IPv6")]
@@ -74,12 +64,7 @@ PullPolicy = Annotated[str, OneOf("Always", "IfNotPresent", "Never")]
 ResourceQuotaScope = Annotated[
     str,
     OneOf(
-        "BestEffort",
-        "CrossNamespacePodAffinity",
-        "NotBestEffort",
-        "NotTerminating",
-        "PriorityClass",
-        "Terminating",
+        "BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating",
         "VolumeAttributesClass",
     ),
 ]
@@ -93,71 +78,14 @@ ServiceType = Annotated[str, OneOf("ClusterIP", "ExternalName", "LoadBalancer", 
 Signal = Annotated[
     str,
     OneOf(
-        "SIGABRT",
-        "SIGALRM",
-        "SIGBUS",
-        "SIGCHLD",
-        "SIGCLD",
-        "SIGCONT",
-        "SIGFPE",
-        "SIGHUP",
-        "SIGILL",
-        "SIGINT",
-        "SIGIO",
-        "SIGIOT",
-        "SIGKILL",
-        "SIGPIPE",
-        "SIGPOLL",
-        "SIGPROF",
-        "SIGPWR",
-        "SIGQUIT",
-        "SIGRTMAX",
-        "SIGRTMAX-1",
-        "SIGRTMAX-10",
-        "SIGRTMAX-11",
-        "SIGRTMAX-12",
-        "SIGRTMAX-13",
-        "SIGRTMAX-14",
-        "SIGRTMAX-2",
-        "SIGRTMAX-3",
-        "SIGRTMAX-4",
-        "SIGRTMAX-5",
-        "SIGRTMAX-6",
-        "SIGRTMAX-7",
-        "SIGRTMAX-8",
-        "SIGRTMAX-9",
-        "SIGRTMIN",
-        "SIGRTMIN+1",
-        "SIGRTMIN+10",
-        "SIGRTMIN+11",
-        "SIGRTMIN+12",
-        "SIGRTMIN+13",
-        "SIGRTMIN+14",
-        "SIGRTMIN+15",
-        "SIGRTMIN+2",
-        "SIGRTMIN+3",
-        "SIGRTMIN+4",
-        "SIGRTMIN+5",
-        "SIGRTMIN+6",
-        "SIGRTMIN+7",
-        "SIGRTMIN+8",
-        "SIGRTMIN+9",
-        "SIGSEGV",
-        "SIGSTKFLT",
-        "SIGSTOP",
-        "SIGSYS",
-        "SIGTERM",
-        "SIGTRAP",
-        "SIGTSTP",
-        "SIGTTIN",
-        "SIGTTOU",
-        "SIGURG",
-        "SIGUSR1",
-        "SIGUSR2",
-        "SIGVTALRM",
-        "SIGWINCH",
-        "SIGXCPU",
-        "SIGXFSZ",
+        "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO",
+        "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGRTMAX", "SIGRTMAX-1",
+        "SIGRTMAX-10", "SIGRTMAX-11", "SIGRTMAX-12", "SIGRTMAX-13", "SIGRTMAX-14", "SIGRTMAX-2", "SIGRTMAX-3",
+        "SIGRTMAX-4", "SIGRTMAX-5", "SIGRTMAX-6", "SIGRTMAX-7", "SIGRTMAX-8", "SIGRTMAX-9", "SIGRTMIN", "SIGRTMIN+1",
+        "SIGRTMIN+10", "SIGRTMIN+11", "SIGRTMIN+12", "SIGRTMIN+13", "SIGRTMIN+14", "SIGRTMIN+15", "SIGRTMIN+2",
+        "SIGRTMIN+3", "SIGRTMIN+4", "SIGRTMIN+5", "SIGRTMIN+6", "SIGRTMIN+7", "SIGRTMIN+8", "SIGRTMIN+9", "SIGSEGV",
+        "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1",
+        "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ",
     ),
 ]
 SupplementalGroupsPolicy = Annotated[str, OneOf("Merge", "Strict")]
@@ -173,8 +101,7 @@ class HostPathVolumeSource(Model):
 
     path: str = field(1, "Where it is on the Node.", required=True)
     type: HostPathType | None = field(
-        2,
-        "What must be there, such as Directory, File or DirectoryOrCreate; not checked when empty.",
+        2, "What must be there, such as Directory, File or DirectoryOrCreate; not checked when empty.",
     )
 
 
@@ -225,8 +152,7 @@ class SecretVolumeSource(Model):
     secretName: str = field(1, "Name of the Secret in the Pod's namespace.")
     items: list[KeyToPath] = field(2, "Which keys to which paths; all keys by their names unless set.")
     defaultMode: Int32 | None = field(
-        3,
-        "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
+        3, "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
     )
     optional: bool | None = field(4, "Whether it is fine that the object or its key does not exist.")
 
@@ -355,8 +281,7 @@ class DownwardAPIVolumeSource(Model):
 
     items: list[DownwardAPIVolumeFile] = field(1)
     defaultMode: Int32 | None = field(
-        2,
-        "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
+        2, "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
     )
 
 
@@ -383,8 +308,7 @@ class ConfigMapVolumeSource(LocalObjectReference, embedded=1):
 
     items: list[KeyToPath] = field(2, "Which keys to which paths; all keys by their names unless set.")
     defaultMode: Int32 | None = field(
-        3,
-        "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
+        3, "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
     )
     optional: bool | None = field(4, "Whether it is fine that the object or its key does not exist.")
 
@@ -418,8 +342,7 @@ class AzureDiskVolumeSource(Model):
     fsType: str | None = field(4, "The file system of the volume, such as ext4 or xfs.", default="ext4")
     readOnly: bool | None = field(5, "Whether writing is forbidden.", default=False)
     kind: AzureDataDiskKind | None = field(
-        6,
-        "What the object is; with apiVersion it names its type.",
+        6, "What the object is; with apiVersion it names its type.",
         default="Shared",
     )
 
@@ -497,8 +420,7 @@ class ProjectedVolumeSource(Model):
 
     sources: list[VolumeProjection] = field(1, omitempty=False)
     defaultMode: Int32 | None = field(
-        2,
-        "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
+        2, "Permission bits of the created files, 0644 unless set; YAML takes octal, JSON decimal.",
     )
 
 
@@ -573,8 +495,7 @@ class PersistentVolumeClaimSpec(Model):
     """The storage that is wished for."""
 
     accessModes: list[PersistentVolumeAccessMode] = field(
-        1,
-        "How it must be mountable: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.",
+        1, "How it must be mountable: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.",
     )
     selector: LabelSelector | None = field(4, "Labels that the PersistentVolume must have.")
     resources: VolumeResourceRequirements = field(2, "How much storage.")
@@ -619,8 +540,7 @@ class VolumeSource(Model):
     iscsi: ISCSIVolumeSource | None = field(8, "An iSCSI disk.")
     glusterfs: GlusterfsVolumeSource | None = field(9, "Deprecated.")
     persistentVolumeClaim: PersistentVolumeClaimVolumeSource | None = field(
-        10,
-        "Storage that a PersistentVolumeClaim of the namespace stands for.",
+        10, "Storage that a PersistentVolumeClaim of the namespace stands for.",
     )
     rbd: RBDVolumeSource | None = field(11, "Deprecated.")
     flexVolume: FlexVolumeSource | None = field(12, "Deprecated.")
@@ -636,8 +556,7 @@ class VolumeSource(Model):
     azureDisk: AzureDiskVolumeSource | None = field(22, "Deprecated.")
     photonPersistentDisk: PhotonPersistentDiskVolumeSource | None = field(23, "Deprecated.")
     projected: ProjectedVolumeSource | None = field(
-        26,
-        "Several of secret, configMap, downwardAPI and token in one directory.",
+        26, "Several of secret, configMap, downwardAPI and token in one directory.",
     )
     portworxVolume: PortworxVolumeSource | None = field(24, "Deprecated.")
     scaleIO: ScaleIOVolumeSource | None = field(25, "Deprecated.")
@@ -855,13 +774,11 @@ class PersistentVolumeSpec(PersistentVolumeSource, embedded=2):
 
     capacity: dict[str, Quantity] = field(1, "Its size.")
     accessModes: list[PersistentVolumeAccessMode] = field(
-        3,
-        "How it can be mounted: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.",
+        3, "How it can be mounted: ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.",
     )
     claimRef: ObjectReference | None = field(4, "The claim that it is bound to.", atomic=False)
     persistentVolumeReclaimPolicy: PersistentVolumeReclaimPolicy = field(
-        5,
-        "What happens when its claim goes: Retain, Delete or Recycle.",
+        5, "What happens when its claim goes: Retain, Delete or Recycle.",
     )
     storageClassName: str = field(6, "The StorageClass that it belongs to.")
     mountOptions: list[str] = field(7, "Options of the mount.")
@@ -910,8 +827,7 @@ class ModifyVolumeStatus(Model):
 
     targetVolumeAttributesClassName: str = field(1)
     status: PersistentVolumeClaimModifyVolumeStatus = field(
-        2,
-        "What is, as last seen by those who run it; written by the system.",
+        2, "What is, as last seen by those who run it; written by the system.",
         required=True,
     )
 
@@ -923,11 +839,8 @@ class PersistentVolumeClaimStatus(Model):
     accessModes: list[PersistentVolumeAccessMode] = field(2)
     capacity: dict[str, Quantity] = field(3)
     conditions: list[PersistentVolumeClaimCondition] = field(
-        4,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        4, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
     allocatedResources: dict[str, Quantity] = field(5)
     allocatedResourceStatuses: dict[str, ClaimResourceStatus] = field(7)
@@ -1101,8 +1014,7 @@ class Probe(ProbeHandler, embedded=1):
     successThreshold: Int32 = field(5, "Successes in a row that count as healthy after a failure; 1 unless set.")
     failureThreshold: Int32 = field(6, "Failures in a row that count as failed; 3 unless set.")
     terminationGracePeriodSeconds: Int64 | None = field(
-        7,
-        "Grace of the container when this probe ends it, instead of the Pod's.",
+        7, "Grace of the container when this probe ends it, instead of the Pod's.",
     )
 
 
@@ -1132,14 +1044,11 @@ class ResourceRequirements(Model):
 
     limits: dict[str, Quantity] = field(1, "The most that it may use, such as cpu 500m and memory 128Mi.")
     requests: dict[str, Quantity] = field(
-        2,
-        "What it is promised, which is what the scheduler counts; the limits unless set.",
+        2, "What it is promised, which is what the scheduler counts; the limits unless set.",
     )
     claims: list[ResourceClaim] = field(
-        3,
-        "Claims of the Pod's resourceClaims that the container uses.",
-        list_type="map",
-        keys=("name",),
+        3, "Claims of the Pod's resourceClaims that the container uses.",
+        list_type="map", keys=("name",),
     )
 
 
@@ -1229,59 +1138,46 @@ class Container(Model):
     name: str = field(1, "Name of the container, unique in its Pod; a DNS label.", required=True)
     image: str = field(2, "Image to run, such as example.org/app:1.2.")
     command: list[str] = field(
-        3,
-        "What is run instead of the image's entry point; $(NAME) is replaced from env, $$(NAME) is not.",
+        3, "What is run instead of the image's entry point; $(NAME) is replaced from env, $$(NAME) is not.",
     )
     args: list[str] = field(4, "Arguments instead of the image's; $(NAME) is replaced as in command.")
     workingDir: str = field(5, "Directory that the command starts in; the image's unless set.")
     ports: list[ContainerPort] = field(
-        6,
-        "Ports that the container listens on; for information, others can be reached all the same.",
-        list_type="map",
-        keys=("containerPort", "protocol"),
-        merge_key="containerPort",
+        6, "Ports that the container listens on; for information, others can be reached all the same.",
+        list_type="map", keys=("containerPort", "protocol"), merge_key="containerPort",
     )
     envFrom: list[EnvFromSource] = field(
-        19,
-        "ConfigMaps and Secrets whose every key becomes an environment variable; env wins.",
+        19, "ConfigMaps and Secrets whose every key becomes an environment variable; env wins.",
     )
     env: list[EnvVar] = field(7, "Environment variables.", list_type="map", keys=("name",), merge_key="name")
     resources: ResourceRequirements = field(8, "What the container is promised and may use at most.")
     resizePolicy: list[ContainerResizePolicy] = field(23, "Whether changing a resource restarts the container.")
     restartPolicy: str | None = field(24, "Overrules the Pod's; Always makes an init container run beside the others.")
     restartPolicyRules: list[ContainerRestartRule] = field(
-        25,
-        "Restarts by exit code, looked at before the restartPolicy.",
+        25, "Restarts by exit code, looked at before the restartPolicy.",
     )
     volumeMounts: list[VolumeMount] = field(
-        9,
-        "Where volumes of the Pod appear in the container.",
-        list_type="map",
-        keys=("mountPath",),
-        merge_key="mountPath",
+        9, "Where volumes of the Pod appear in the container.",
+        list_type="map", keys=("mountPath",), merge_key="mountPath",
     )
     volumeDevices: list[VolumeDevice] = field(
-        21,
-        "Block devices that the container uses.",
-        list_type="map",
-        keys=("devicePath",),
-        merge_key="devicePath",
+        21, "Block devices that the container uses.",
+        list_type="map", keys=("devicePath",), merge_key="devicePath",
     )
     livenessProbe: Probe | None = field(10, "Fails when the container must be started again.")
     readinessProbe: Probe | None = field(11, "Fails while the container is not to get traffic.")
     startupProbe: Probe | None = field(22, "Must succeed once before the other probes begin.")
     lifecycle: Lifecycle | None = field(12, "What is done after the start and before the end.")
     terminationMessagePath: str = field(
-        13,
-        "File whose content becomes the message of the ended container; /dev/termination-log unless set.",
+        13, "File whose content becomes the message of the ended container; /dev/termination-log unless set.",
     )
     terminationMessagePolicy: TerminationMessagePolicy = field(
-        20,
-        "File (the default), or FallbackToLogsOnError to take the end of the log of a failed container.",
+        20, "File (the default), or FallbackToLogsOnError to take the end of the log of a failed container.",
     )
     imagePullPolicy: PullPolicy = field(
         14,
-        "Always, IfNotPresent or Never. Always is the default where the tag is latest or missing, else IfNotPresent.",
+        "Always, IfNotPresent or Never. Always is the default where the tag is latest or missing, else "
+        "IfNotPresent.",
     )
     securityContext: SecurityContext | None = field(15, "User, capabilities and the like; overrules the Pod's.")
     stdin: bool = field(16, "Keep standard input open for attach.")
@@ -1478,8 +1374,7 @@ class Taint(Model):
     key: str = field(1, "Key of the taint.", required=True)
     value: str = field(2, "Its value.")
     effect: TaintEffect = field(
-        3,
-        "NoSchedule, PreferNoSchedule, or NoExecute, which also ends Pods that run there.",
+        3, "NoSchedule, PreferNoSchedule, or NoExecute, which also ends Pods that run there.",
         required=True,
     )
     timeAdded: Time | None = field(4, "When a NoExecute taint was put on.")
@@ -1511,9 +1406,7 @@ class EphemeralContainerCommon(Model):
     workingDir: str = field(5)
     ports: list[ContainerPort] = field(
         6,
-        list_type="map",
-        keys=("containerPort", "protocol"),
-        merge_key="containerPort",
+        list_type="map", keys=("containerPort", "protocol"), merge_key="containerPort",
     )
     envFrom: list[EnvFromSource] = field(19)
     env: list[EnvVar] = field(7, list_type="map", keys=("name",), merge_key="name")
@@ -1562,8 +1455,7 @@ class PodSecurityContext(Model):
     fsGroup: Int64 | None = field(5, "Group that owns the Pod's volumes.")
     sysctls: list[Sysctl] = field(7, "Kernel settings of the Pod's namespaces.")
     fsGroupChangePolicy: PodFSGroupChangePolicy | None = field(
-        9,
-        "Whether a volume's owner is changed Always or on OnRootMismatch only.",
+        9, "Whether a volume's owner is changed Always or on OnRootMismatch only.",
     )
     seccompProfile: SeccompProfile | None = field(10, "System calls that are allowed.")
     appArmorProfile: AppArmorProfile | None = field(11)
@@ -1635,47 +1527,33 @@ class PodSpec(Model):
     """What a Pod should run."""
 
     volumes: list[Volume] = field(
-        1,
-        "Volumes that the containers can mount.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
-        strategy="merge,retainKeys",
+        1, "Volumes that the containers can mount.",
+        list_type="map", keys=("name",), merge_key="name", strategy="merge,retainKeys",
     )
     initContainers: list[Container] = field(
         20,
         "Containers that run to their end one after another before the others start; with restartPolicy "
         "Always one keeps running beside them.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
+        list_type="map", keys=("name",), merge_key="name",
     )
     containers: list[Container] = field(
-        2,
-        "The containers; at least one. Neither added nor removed later.",
-        required=True,
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
+        2, "The containers; at least one. Neither added nor removed later.",
+        required=True, list_type="map", keys=("name",), merge_key="name",
     )
     ephemeralContainers: list[EphemeralContainer] = field(
         34,
-        "Containers added to a running Pod for looking into it; set through the ephemeralcontainers sub-resource only.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
+        "Containers added to a running Pod for looking into it; set through the ephemeralcontainers sub-"
+        "resource only.",
+        list_type="map", keys=("name",), merge_key="name",
     )
     restartPolicy: RestartPolicy = field(
-        3,
-        "When containers are started again: Always (the default), OnFailure or Never.",
+        3, "When containers are started again: Always (the default), OnFailure or Never.",
     )
     terminationGracePeriodSeconds: Int64 | None = field(
-        4,
-        "Seconds that the containers have to end after they were asked to; 30 unless set, 0 ends them at once.",
+        4, "Seconds that the containers have to end after they were asked to; 30 unless set, 0 ends them at once.",
     )
     activeDeadlineSeconds: Int64 | None = field(
-        5,
-        "Seconds after its start when the Pod is failed and ended, whatever it does.",
+        5, "Seconds after its start when the Pod is failed and ended, whatever it does.",
     )
     dnsPolicy: DNSPolicy = field(
         6,
@@ -1683,90 +1561,66 @@ class PodSpec(Model):
         "Node does) or None.",
     )
     nodeSelector: dict[str, str] = field(7, "Labels that a Node must have for the Pod to run there.", atomic=True)
-    serviceAccountName: str = field(8, 'The ServiceAccount that the Pod acts as; "default" unless set.')
+    serviceAccountName: str = field(8, "The ServiceAccount that the Pod acts as; \"default\" unless set.")
     serviceAccount: str = field(9, "Deprecated alias of serviceAccountName.")
     automountServiceAccountToken: bool | None = field(
-        21,
-        "Whether a token of the ServiceAccount is mounted into the containers.",
+        21, "Whether a token of the ServiceAccount is mounted into the containers.",
     )
     nodeName: str = field(10, "The Node that runs the Pod; set by the scheduler, or by hand to pass it by.")
     hostNetwork: bool = field(
-        11,
-        "Use the Node's network instead of one of the Pod's own; ports must then be free on the Node.",
+        11, "Use the Node's network instead of one of the Pod's own; ports must then be free on the Node.",
     )
     hostPID: bool = field(12, "Share the Node's process ids.")
     hostIPC: bool = field(13, "Share the Node's inter-process communication.")
     shareProcessNamespace: bool | None = field(27, "Let the containers see each other's processes.")
     securityContext: PodSecurityContext | None = field(
-        14,
-        "Users, groups and kernel settings for all containers of the Pod.",
+        14, "Users, groups and kernel settings for all containers of the Pod.",
     )
     imagePullSecrets: list[LocalObjectReference] = field(
-        15,
-        "Secrets with the credentials for pulling the images.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
+        15, "Secrets with the credentials for pulling the images.",
+        list_type="map", keys=("name",), merge_key="name",
     )
     hostname: str = field(16, "The Pod's host name; its own name unless set.")
     subdomain: str = field(
-        17,
-        "With hostname makes the full name hostname.subdomain.namespace.svc and the cluster's domain.",
+        17, "With hostname makes the full name hostname.subdomain.namespace.svc and the cluster's domain.",
     )
     affinity: Affinity | None = field(18, "Which Nodes, and which Pods nearby, are wanted or unwanted.")
     schedulerName: str = field(19, "The scheduler that places the Pod; default-scheduler unless set.")
     tolerations: list[Toleration] = field(22, "Taints of Nodes that do not keep this Pod away.")
     hostAliases: list[HostAlias] = field(
-        23,
-        "More lines for /etc/hosts.",
-        list_type="map",
-        keys=("ip",),
-        merge_key="ip",
+        23, "More lines for /etc/hosts.",
+        list_type="map", keys=("ip",), merge_key="ip",
     )
     priorityClassName: str = field(24, "The PriorityClass that the priority comes from.")
     priority: Int32 | None = field(25, "Importance against other Pods; set from the PriorityClass.")
     dnsConfig: PodDNSConfig | None = field(26, "More or other DNS settings than dnsPolicy gives.")
     readinessGates: list[PodReadinessGate] = field(
-        28,
-        "Further conditions that must be true before the Pod counts as ready.",
+        28, "Further conditions that must be true before the Pod counts as ready.",
     )
     runtimeClassName: str | None = field(29, "The RuntimeClass, that is the way of running containers, to use.")
     enableServiceLinks: bool | None = field(
-        30,
-        "Whether the Services of the namespace appear as environment variables; true unless set.",
+        30, "Whether the Services of the namespace appear as environment variables; true unless set.",
     )
     preemptionPolicy: PreemptionPolicy | None = field(
-        31,
-        "Whether Pods of lower priority may be ended to make room: PreemptLowerPriority (the default) or Never.",
+        31, "Whether Pods of lower priority may be ended to make room: PreemptLowerPriority (the default) or Never.",
     )
     overhead: dict[str, Quantity] = field(
-        32,
-        "What running the Pod costs besides its containers; set from the RuntimeClass.",
+        32, "What running the Pod costs besides its containers; set from the RuntimeClass.",
     )
     topologySpreadConstraints: list[TopologySpreadConstraint] = field(
-        33,
-        "How Pods that match spread over zones, Nodes and the like.",
-        list_type="map",
-        keys=("topologyKey", "whenUnsatisfiable"),
-        merge_key="topologyKey",
+        33, "How Pods that match spread over zones, Nodes and the like.",
+        list_type="map", keys=("topologyKey", "whenUnsatisfiable"), merge_key="topologyKey",
     )
     setHostnameAsFQDN: bool | None = field(35, "Use the full domain name as host name.")
     os: PodOS | None = field(36, "The operating system that the containers are made for.")
     hostUsers: bool | None = field(37, "Use the Node's user ids; false gives the Pod ids of its own.")
     schedulingGates: list[PodSchedulingGate] = field(
-        38,
-        "Reasons why the Pod is not to be scheduled yet; can only be removed.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
+        38, "Reasons why the Pod is not to be scheduled yet; can only be removed.",
+        list_type="map", keys=("name",), merge_key="name",
     )
     resourceClaims: list[PodResourceClaim] = field(
-        39,
-        "Claims for devices that must be allocated before the Pod starts.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
-        strategy="merge,retainKeys",
+        39, "Claims for devices that must be allocated before the Pod starts.",
+        list_type="map", keys=("name",), merge_key="name", strategy="merge,retainKeys",
     )
     resources: ResourceRequirements | None = field(40, "Compute resources of the Pod as a whole.")
     hostnameOverride: str | None = field(41, "The exact host name, whatever the Pod's name and DNS settings are.")
@@ -1821,11 +1675,8 @@ class PodStatus(Model):
     observedGeneration: Int64 = field(17, "The metadata.generation that the status was computed from.")
     phase: PodPhase = field(1, "Pending, Running, Succeeded, Failed or Unknown: a summary of the containers.")
     conditions: list[PodCondition] = field(
-        2,
-        "PodScheduled, Initialized, ContainersReady, Ready and others.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        2, "PodScheduled, Initialized, ContainersReady, Ready and others.",
+        list_type="map", keys=("type",), merge_key="type",
     )
     message: str = field(3, "Why the Pod is as it is, for people.")
     reason: str = field(4, "The same in one word, such as Evicted.")
@@ -1834,11 +1685,8 @@ class PodStatus(Model):
     hostIPs: list[HostIP] = field(16, "Addresses of the Node, one per IP family.", merge_key="ip")
     podIP: str = field(6, "Address of the Pod.")
     podIPs: list[PodIP] = field(
-        12,
-        "Addresses of the Pod, one per IP family.",
-        list_type="map",
-        keys=("ip",),
-        merge_key="ip",
+        12, "Addresses of the Pod, one per IP family.",
+        list_type="map", keys=("ip",), merge_key="ip",
     )
     startTime: Time | None = field(7, "When the kubelet took the Pod on.")
     initContainerStatuses: list[ContainerStatus] = field(10, "State of each init container.")
@@ -1847,22 +1695,16 @@ class PodStatus(Model):
     ephemeralContainerStatuses: list[ContainerStatus] = field(13, "State of each ephemeral container.")
     resize: str = field(14, "Deprecated. State of a change of resources.")
     resourceClaimStatuses: list[PodResourceClaimStatus] = field(
-        15,
-        "State of the Pod's resource claims.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
-        strategy="merge,retainKeys",
+        15, "State of the Pod's resource claims.",
+        list_type="map", keys=("name",), merge_key="name", strategy="merge,retainKeys",
     )
     extendedResourceClaimStatus: PodExtendedResourceClaimStatus | None = field(
-        18,
-        "State of the claim made for extended resources.",
+        18, "State of the claim made for extended resources.",
     )
     allocatedResources: dict[str, Quantity] = field(19, "Resources set aside for the Pod as a whole.")
     resources: ResourceRequirements | None = field(20, "Resources that are in force for the Pod as a whole.")
     nodeAllocatableResourceClaimStatuses: list[NodeAllocatableResourceClaimStatus] = field(
-        21,
-        "Claims that take from the Node's own resources.",
+        21, "Claims that take from the Node's own resources.",
     )
 
 
@@ -1939,11 +1781,8 @@ class ReplicationControllerStatus(Model):
     availableReplicas: Int32 = field(5)
     observedGeneration: Int64 = field(3, "The metadata.generation that this was computed from.")
     conditions: list[ReplicationControllerCondition] = field(
-        6,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        6, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -2002,11 +1841,8 @@ class ServiceStatus(Model):
 
     loadBalancer: LoadBalancerStatus = field(1)
     conditions: list[Condition] = field(
-        2,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        2, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -2025,15 +1861,11 @@ class ServiceSpec(Model):
     """How a Service selects Pods and is reached."""
 
     ports: list[ServicePort] = field(
-        1,
-        "The ports that it offers.",
-        list_type="map",
-        keys=("port", "protocol"),
-        merge_key="port",
+        1, "The ports that it offers.",
+        list_type="map", keys=("port", "protocol"), merge_key="port",
     )
     selector: dict[str, str] = field(
-        2,
-        "Labels of the Pods behind it; without, the endpoints are written by someone else.",
+        2, "Labels of the Pods behind it; without, the endpoints are written by someone else.",
         atomic=True,
     )
     clusterIP: str = field(3, "Its address in the cluster; assigned unless set, None for a headless Service.")
@@ -2041,8 +1873,7 @@ class ServiceSpec(Model):
     type: ServiceType = field(4, "ClusterIP (the default), NodePort, LoadBalancer or ExternalName.")
     externalIPs: list[str] = field(5, "Further addresses, routed to Nodes by someone else, where it is reached too.")
     sessionAffinity: ServiceAffinity = field(
-        7,
-        "ClientIP sends a client to the same Pod again; None (the default) does not.",
+        7, "ClientIP sends a client to the same Pod again; None (the default) does not.",
     )
     loadBalancerIP: str = field(8, "Deprecated. The address asked of the load balancer.")
     loadBalancerSourceRanges: list[str] = field(9, "Client networks that the load balancer lets through.")
@@ -2053,21 +1884,18 @@ class ServiceSpec(Model):
         "keeps the client's address.",
     )
     healthCheckNodePort: Int32 = field(
-        12,
-        "With externalTrafficPolicy Local: where a load balancer asks a Node whether it has Pods.",
+        12, "With externalTrafficPolicy Local: where a load balancer asks a Node whether it has Pods.",
     )
     publishNotReadyAddresses: bool = field(13, "Count Pods that are not ready as if they were.")
     sessionAffinityConfig: SessionAffinityConfig | None = field(14, "Details of sessionAffinity.")
     ipFamilies: list[IPFamily] = field(19, "IPv4, IPv6 or both, in order.")
     ipFamilyPolicy: IPFamilyPolicy | None = field(17, "SingleStack, PreferDualStack or RequireDualStack.")
     allocateLoadBalancerNodePorts: bool | None = field(
-        20,
-        "Whether a LoadBalancer gets node ports too; true unless set.",
+        20, "Whether a LoadBalancer gets node ports too; true unless set.",
     )
     loadBalancerClass: str | None = field(21, "Which load balancer implementation takes care of it.")
     internalTrafficPolicy: ServiceInternalTrafficPolicy | None = field(
-        22,
-        "Cluster (the default) uses all Pods for traffic from inside, Local those on the same Node.",
+        22, "Cluster (the default) uses all Pods for traffic from inside, Local those on the same Node.",
     )
     trafficDistribution: str | None = field(23, "A preference for nearer Pods.")
 
@@ -2092,15 +1920,11 @@ class ServiceAccount(TypeMeta, kind="ServiceAccount"):
 
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     secrets: list[ObjectReference] = field(
-        2,
-        "Secrets that Pods of this account may use.",
-        list_type="map",
-        keys=("name",),
-        merge_key="name",
+        2, "Secrets that Pods of this account may use.",
+        list_type="map", keys=("name",), merge_key="name",
     )
     imagePullSecrets: list[LocalObjectReference] = field(
-        3,
-        "Secrets for pulling images, given to Pods of this account.",
+        3, "Secrets for pulling images, given to Pods of this account.",
     )
     automountServiceAccountToken: bool | None = field(4, "Whether Pods get a token mounted; a Pod can overrule it.")
 
@@ -2282,18 +2106,12 @@ class NodeStatus(Model):
     allocatable: dict[str, Quantity] = field(2, "Resources that are there for Pods.")
     phase: NodePhase = field(3, "Deprecated and never set.")
     conditions: list[NodeCondition] = field(
-        4,
-        "Ready, MemoryPressure, DiskPressure, PIDPressure and others.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        4, "Ready, MemoryPressure, DiskPressure, PIDPressure and others.",
+        list_type="map", keys=("type",), merge_key="type",
     )
     addresses: list[NodeAddress] = field(
-        5,
-        "The Node's addresses and names.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        5, "The Node's addresses and names.",
+        list_type="map", keys=("type",), merge_key="type",
     )
     daemonEndpoints: NodeDaemonEndpoints = field(6, "Ports of the daemons on the Node.")
     nodeInfo: NodeSystemInfo = field(7, "Versions and ids of the system and its daemons.")
@@ -2346,8 +2164,7 @@ class NamespaceSpec(Model):
     """What keeps a Namespace."""
 
     finalizers: list[str] = field(
-        1,
-        "What must be done before it is gone; taken off through the finalize sub-resource.",
+        1, "What must be done before it is gone; taken off through the finalize sub-resource.",
     )
 
 
@@ -2366,11 +2183,8 @@ class NamespaceStatus(Model):
 
     phase: NamespacePhase = field(1, "Active or Terminating.")
     conditions: list[NamespaceCondition] = field(
-        2,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        2, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -2600,7 +2414,8 @@ class Secret(TypeMeta, kind="Secret"):
     stringData: dict[str, str] = field(4, "For writing only: values as text, which take the place of those in data.")
     type: str = field(
         3,
-        "What the Secret is for, such as Opaque (the default) or kubernetes.io/tls; it says which keys must be there.",
+        "What the Secret is for, such as Opaque (the default) or kubernetes.io/tls; it says which keys "
+        "must be there.",
     )
 
 
@@ -2641,11 +2456,8 @@ class ComponentStatus(TypeMeta, kind="ComponentStatus"):
 
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     conditions: list[ComponentCondition] = field(
-        2,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        2, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 

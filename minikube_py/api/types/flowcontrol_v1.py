@@ -99,11 +99,8 @@ class FlowSchemaStatus(Model):
     """The content of FlowSchema.status."""
 
     conditions: list[FlowSchemaCondition] = field(
-        1,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        1, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -175,11 +172,8 @@ class PriorityLevelConfigurationStatus(Model):
     """The content of PriorityLevelConfiguration.status."""
 
     conditions: list[PriorityLevelConfigurationCondition] = field(
-        1,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        1, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 
@@ -189,8 +183,7 @@ class PriorityLevelConfiguration(TypeMeta, kind="PriorityLevelConfiguration"):
     metadata: ObjectMeta = field(1, "Name, namespace, labels and the rest that every object has.")
     spec: PriorityLevelConfigurationSpec = field(2, "What is wanted.")
     status: PriorityLevelConfigurationStatus = field(
-        3,
-        "What is, as last seen by those who run it; written by the system.",
+        3, "What is, as last seen by those who run it; written by the system.",
     )
 
 

@@ -37,8 +37,7 @@ class OwnerReference(Model, atomic=True):
     """An object that another one belongs to; of the same namespace or cluster-wide."""
 
     apiVersion: str = field(
-        5,
-        "The group and version that the object is written in, such as v1 or apps/v1.",
+        5, "The group and version that the object is written in, such as v1 or apps/v1.",
         required=True,
     )
     kind: str = field(1, "What the object is; with apiVersion it names its type.", required=True)
@@ -69,8 +68,7 @@ class ObjectMeta(Model):
     selfLink: str = field(4, "Deprecated and never set.")
     uid: str = field(5, "Unique in time and space; set by the server.")
     resourceVersion: str = field(
-        6,
-        "The revision of this state; sent back with an update, it makes the update fail if someone else was faster.",
+        6, "The revision of this state; sent back with an update, it makes the update fail if someone else was faster.",
     )
     generation: Int64 = field(7, "Counts the changes of what is wanted; set by the server.")
     creationTimestamp: Time = field(8, "When it was created; set by the server.")
@@ -79,17 +77,12 @@ class ObjectMeta(Model):
     labels: dict[str, str] = field(11, "Keys and values to select objects by.")
     annotations: dict[str, str] = field(12, "Keys and values for tools; nothing selects by them.")
     ownerReferences: list[OwnerReference] = field(
-        13,
-        "Objects that this one belongs to; it is collected when all of them are gone.",
-        list_type="map",
-        keys=("uid",),
-        merge_key="uid",
+        13, "Objects that this one belongs to; it is collected when all of them are gone.",
+        list_type="map", keys=("uid",), merge_key="uid",
     )
     finalizers: list[str] = field(
-        14,
-        "What must be done before it is gone; it stays until the list is empty.",
-        list_type="set",
-        strategy="merge",
+        14, "What must be done before it is gone; it stays until the list is empty.",
+        list_type="set", strategy="merge",
     )
     managedFields: list[ManagedFieldsEntry] = field(17, "Which manager set which fields, for server-side apply.")
 
@@ -130,13 +123,11 @@ class DeleteOptions(TypeMeta, kind="DeleteOptions"):
     preconditions: Preconditions | None = field(2, "What must hold for the deletion to happen.")
     orphanDependents: bool | None = field(3, "Deprecated: leave dependent objects alone. See propagationPolicy.")
     propagationPolicy: str | None = field(
-        4,
-        "What becomes of dependent objects: Orphan leaves them, Background deletes them later, Foreground first.",
+        4, "What becomes of dependent objects: Orphan leaves them, Background deletes them later, Foreground first.",
     )
     dryRun: list[str] = field(5, "All to go through every check but store nothing.")
     ignoreStoreReadErrorWithClusterBreakingPotential: bool | None = field(
-        6,
-        "Delete even if the stored object cannot be read.",
+        6, "Delete even if the stored object cannot be read.",
     )
 
 
@@ -146,8 +137,7 @@ class CreateOptions(TypeMeta, kind="CreateOptions"):
     dryRun: list[str] = field(1, "All to go through every check but store nothing.")
     fieldManager: str = field(3, "Who is writing, for managedFields.")
     fieldValidation: str = field(
-        4,
-        "What is done about unknown and repeated fields: Ignore, Warn (the default) or Strict.",
+        4, "What is done about unknown and repeated fields: Ignore, Warn (the default) or Strict.",
     )
 
 
@@ -158,8 +148,7 @@ class PatchOptions(TypeMeta, kind="PatchOptions"):
     force: bool | None = field(2, "For apply: take fields over from other managers.")
     fieldManager: str = field(3, "Who is writing, for managedFields; required for apply.")
     fieldValidation: str = field(
-        4,
-        "What is done about unknown and repeated fields: Ignore, Warn (the default) or Strict.",
+        4, "What is done about unknown and repeated fields: Ignore, Warn (the default) or Strict.",
     )
 
 
@@ -177,8 +166,7 @@ class UpdateOptions(TypeMeta, kind="UpdateOptions"):
     dryRun: list[str] = field(1, "All to go through every check but store nothing.")
     fieldManager: str = field(2, "Who is writing, for managedFields.")
     fieldValidation: str = field(
-        3,
-        "What is done about unknown and repeated fields: Ignore, Warn (the default) or Strict.",
+        3, "What is done about unknown and repeated fields: Ignore, Warn (the default) or Strict.",
     )
 
 
@@ -380,8 +368,7 @@ class WatchEvent(Model, kind="WatchEvent"):
 
     type: str = field(1, "ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.", required=True)
     object: RawExtension = field(
-        2,
-        "The object after the change, before its deletion, or the Status of an error.",
+        2, "The object after the change, before its deletion, or the Status of an error.",
         required=True,
     )
 

@@ -58,8 +58,7 @@ class NetworkPolicySpec(Model):
     """The Pods and the allowed traffic."""
 
     podSelector: LabelSelector = field(
-        1,
-        "Pods of the namespace that it holds for; an empty one means all.",
+        1, "Pods of the namespace that it holds for; an empty one means all.",
         omitempty=False,
     )
     ingress: list[NetworkPolicyIngressRule] = field(2, "Allowed incoming traffic; none if the list is empty.")
@@ -257,11 +256,8 @@ class ServiceCIDRStatus(Model):
     """The content of ServiceCIDR.status."""
 
     conditions: list[Condition] = field(
-        1,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        1, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 

@@ -20,8 +20,7 @@ class PodDisruptionBudgetSpec(Model):
 
     minAvailable: IntOrString | None = field(1, "How many, or what percentage, must stay.")
     selector: LabelSelector | None = field(
-        2,
-        "Which Pods; an empty one means all of the namespace.",
+        2, "Which Pods; an empty one means all of the namespace.",
         strategy="replace",
     )
     maxUnavailable: IntOrString | None = field(3, "How many, or what percentage, may be missing.")
@@ -38,11 +37,8 @@ class PodDisruptionBudgetStatus(Model):
     desiredHealthy: Int32 = field(5, omitempty=False)
     expectedPods: Int32 = field(6, omitempty=False)
     conditions: list[Condition] = field(
-        7,
-        "Observations about the current state, one per type.",
-        list_type="map",
-        keys=("type",),
-        merge_key="type",
+        7, "Observations about the current state, one per type.",
+        list_type="map", keys=("type",), merge_key="type",
     )
 
 

@@ -15,7 +15,7 @@ class PolicyRule(Model):
     """Something that is allowed."""
 
     verbs: list[str] = field(1, "What may be done, such as get, list, watch, create; * for all.", required=True)
-    apiGroups: list[str] = field(2, 'In which API groups; "" is the core group, * all.')
+    apiGroups: list[str] = field(2, "In which API groups; \"\" is the core group, * all.")
     resources: list[str] = field(3, "On which resources, such as pods or pods/log; * for all.")
     resourceNames: list[str] = field(4, "On objects of these names only.")
     nonResourceURLs: list[str] = field(5, "On paths that are no resources, such as /healthz.")

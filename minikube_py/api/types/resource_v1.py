@@ -307,11 +307,8 @@ class AllocatedDeviceStatus(Model):
     device: str = field(3, required=True)
     shareID: str | None = field(7)
     conditions: list[Condition] = field(
-        4,
-        "Observations about the current state, one per type.",
-        omitempty=False,
-        list_type="map",
-        keys=("type",),
+        4, "Observations about the current state, one per type.",
+        omitempty=False, list_type="map", keys=("type",),
     )
     data: RawExtension | None = field(5)
     networkData: NetworkDeviceData | None = field(6)

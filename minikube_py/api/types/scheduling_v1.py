@@ -20,8 +20,7 @@ class PriorityClass(TypeMeta, kind="PriorityClass"):
     globalDefault: bool = field(3, "Whether Pods without a class get it.")
     description: str = field(4, "When to use it.")
     preemptionPolicy: PreemptionPolicy | None = field(
-        5,
-        "Whether its Pods may push out others: PreemptLowerPriority (the default) or Never.",
+        5, "Whether its Pods may push out others: PreemptLowerPriority (the default) or Never.",
     )
 
 

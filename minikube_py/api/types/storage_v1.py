@@ -23,8 +23,7 @@ class StorageClass(TypeMeta, kind="StorageClass"):
     provisioner: str = field(2, "Who makes the volumes.", required=True)
     parameters: dict[str, str] = field(3, "Settings for the provisioner.")
     reclaimPolicy: PersistentVolumeReclaimPolicy | None = field(
-        4,
-        "What happens to a volume when its claim goes; Delete unless set.",
+        4, "What happens to a volume when its claim goes; Delete unless set.",
     )
     mountOptions: list[str] = field(5, "Options of the mounts.")
     allowVolumeExpansion: bool | None = field(6, "Whether claims can grow.")
