@@ -13,7 +13,8 @@ from minikube_py.api.times import format_time
 from minikube_py.apiserver import objectmeta
 from minikube_py.apiserver.body import media_type, require_object
 from minikube_py.apiserver.encoding import Object, loads
-from minikube_py.apiserver.registry import Registry, Request, Result, report_unknown
+from minikube_py.apiserver.registry import Registry
+from minikube_py.apiserver.writes import Request, Result, report_unknown
 from minikube_py.daemon.clock import Clock
 
 JSON_PATCH = "application/json-patch+json"

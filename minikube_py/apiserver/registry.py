@@ -1,20 +1,18 @@
 """The verbs, written once: get, create, update, patch and delete of any kind, over the store and the caches.
 
-    create   normalize -> default -> prepare -> admission -> validate -> allocate -> managed fields -> store
-    update   read -> (patch) -> normalize -> default -> prepare -> admission -> validate -> ... -> store at revision
+    create   normalize -> default -> prepare -> managed fields -> admission -> validate -> allocate -> store
+    update   read -> (patch) -> normalize -> default -> prepare -> ... -> store at the revision that was read
 
 Lists and watches are in `reading.py` and `watch.py`. Values that leave here are bytes in served form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from minikube_py.api import errors
 from minikube_py.api.normalize import normalize
 from minikube_py.api.patch import apply as managed
-from minikube_py.api.resources import Resource
 from minikube_py.api.times import format_time
 from minikube_py.apiserver import deletion, objectmeta
 from minikube_py.apiserver.admission import Admission, Attributes
@@ -24,8 +22,9 @@ from minikube_py.apiserver.cache import KindCache
 from minikube_py.apiserver.encoding import Codec, Object, dumps, loads
 from minikube_py.apiserver.kinds._objectmeta import validate_object_meta, validate_object_meta_update
 from minikube_py.apiserver.kinds.base import Allocation, Context, Kind
-from minikube_py.apiserver.options import DeleteOptions, WriteOptions
+from minikube_py.apiserver.options import DeleteOptions
 from minikube_py.apiserver.storage import Storage
+from minikube_py.apiserver.writes import Change, Request, Result, report_unknown
 from minikube_py.daemon.clock import Clock
 from minikube_py.store import base as store
 
@@ -37,35 +36,6 @@ OBJECT_LIMIT = 1536 * 1024
 
 OTHER_ENDPOINT = {"": (("status",),), "status": (("spec",),)}
 """What managed fields leave out per endpoint: a plain write does not own status, a status write owns nothing else."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What a verb answers: the object's served bytes, whether it was created, and warnings for the client."""
-
-    data: bytes
-    code: int = 200
-    warnings: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class Request:
-    """Who asks for what: the parts of a write that every verb needs."""
-
-    user: User
-    options: WriteOptions
-    namespace: str
-    name: str
-    subresource: str = ""
-    warnings: list[str] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
-    """Sentences about members that the body has twice, told together with the unknown ones."""
-    annotations: dict[str, str] = field(default_factory=dict)
-    """What plugins have to say to the audit log."""
-
-
-Change = Callable[[Object], Object]
-"""From the current object (a copy of its own) to the wanted one."""
 
 
 class Registry:
@@ -414,15 +384,3 @@ class Registry:
             Admission.undo(attributes)
         if allocation is not None:
             allocation.release()
-
-
-def report_unknown(sentences: Sequence[str], request: Request, resource: Resource | None = None) -> None:
-    """Unknown or duplicate fields: an error when Strict (of a body: naming its kind), warnings when Warn."""
-    if request.options.field_validation == "Ignore":
-        return
-    if request.options.field_validation == "Strict":
-        where = ""
-        if resource is not None:
-            where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-        raise errors.BadRequest(where + "strict decoding error: " + ", ".join(sentences))
-    request.warnings.extend(sentences)

@@ -16,10 +16,11 @@ from minikube_py.apiserver.http import Exchange, Headers, warning_headers
 from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.apiserver.paths import Target
 from minikube_py.apiserver.reading import list_body, list_items
-from minikube_py.apiserver.registry import Registry, Request, Result
+from minikube_py.apiserver.registry import Registry
 from minikube_py.apiserver.storage import Storage
 from minikube_py.apiserver.table import partial, partial_list_bytes, table, table_from_data
 from minikube_py.apiserver.watch import Watcher, bookmark_object, event_line
+from minikube_py.apiserver.writes import Request, Result
 from minikube_py.daemon.clock import Clock
 
 SubresourceHandler = Callable[[Exchange, Registry, Target], Awaitable[None]]

@@ -13,8 +13,8 @@ from minikube_py.apiserver.catalog import Catalog
 from minikube_py.apiserver.config import Config
 from minikube_py.apiserver.encoding import Object
 from minikube_py.apiserver.options import WriteOptions
-from minikube_py.apiserver.registry import Request
 from minikube_py.apiserver.storage import Storage
+from minikube_py.apiserver.writes import Request
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
 from minikube_py.daemon.run import NamedGroup

@@ -21,8 +21,9 @@ from minikube_py.apiserver.custom.kind import Version, versions
 from minikube_py.apiserver.encoding import Object, loads
 from minikube_py.apiserver.kinds.base import Kind
 from minikube_py.apiserver.options import DeleteOptions
-from minikube_py.apiserver.registry import Registry, Request
+from minikube_py.apiserver.registry import Registry
 from minikube_py.apiserver.storage import Storage
+from minikube_py.apiserver.writes import Request
 from minikube_py.daemon import logs
 from minikube_py.daemon.clock import Clock
 from minikube_py.store.base import Unavailable

@@ -15,8 +15,9 @@ from minikube_py.apiserver.encoding import Object, dumps, loads
 from minikube_py.apiserver.http import Exchange
 from minikube_py.apiserver.options import DeleteOptions, WriteOptions
 from minikube_py.apiserver.paths import Target
-from minikube_py.apiserver.registry import Registry, Request
+from minikube_py.apiserver.registry import Registry
 from minikube_py.apiserver.resources import require_verbs
+from minikube_py.apiserver.writes import Request
 from minikube_py.daemon.clock import Clock
 
 EVICTED = dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})

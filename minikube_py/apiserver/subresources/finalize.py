@@ -7,8 +7,9 @@ from minikube_py.apiserver import body, options
 from minikube_py.apiserver.encoding import Object
 from minikube_py.apiserver.http import Exchange
 from minikube_py.apiserver.paths import Target
-from minikube_py.apiserver.registry import Registry, Request
+from minikube_py.apiserver.registry import Registry
 from minikube_py.apiserver.resources import require_verbs
+from minikube_py.apiserver.writes import Request
 
 
 async def serve(exchange: Exchange, registry: Registry, target: Target) -> None:

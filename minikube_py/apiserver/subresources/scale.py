@@ -25,7 +25,8 @@ from minikube_py.apiserver.kinds._cells import age
 from minikube_py.apiserver.kinds._columns import AGE
 from minikube_py.apiserver.kinds._objectmeta import validate_object_meta
 from minikube_py.apiserver.kinds.base import Column, Kind
-from minikube_py.apiserver.registry import Change, Registry, Request, Result
+from minikube_py.apiserver.registry import Registry
+from minikube_py.apiserver.writes import Change, Request, Result
 
 API_VERSION = "autoscaling/v1"
 REPLICAS: Trie = {"f:spec": {"f:replicas": LEAF}}
