@@ -96,9 +96,10 @@ def parse_duration(text: str) -> int:
         whole, _, fraction = part[1].partition(".")
         unit = _UNIT_NANOS[part[2]]
         total += int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
-    if not body or end != len(body) or total > 2**63 - 1:
+    nanos = -total if text[:1] == "-" else total
+    if not body or end != len(body) or not -(2**63) <= nanos < 2**63:
         raise ValueError(f'time: invalid duration "{text}"')
-    return -total if text[0] == "-" else total
+    return nanos
 
 
 def format_duration(nanos: int) -> str:

@@ -96,8 +96,9 @@ async def test_controller_manager(tmp_path: Path) -> None:
             for name in doomed:
                 await client.create(NAMESPACES, _namespace(name))
                 await asyncio.gather(*(client.create(CONFIGMAPS, _in(name, config_map(f"c{n}"))) for n in range(30)))
+            await _accounts(client, doomed)  # Pods are refused before
+            for name in doomed:
                 await client.create(PODS, _in(name, pod("a")))
-            await _accounts(client, doomed)
             creating = asyncio.create_task(_make(client, doomed, staying))
             for _ in range(4):
                 await asyncio.sleep(rng.uniform(0.02, 0.3))

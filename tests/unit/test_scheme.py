@@ -14,6 +14,8 @@ from minikube_py.api.schema import List, Map, Node, Scalar, Struct
 
 TABLES = json.loads((Path(__file__).parents[2] / "tools" / "facts" / "types.json").read_text())
 TYPES = TABLES["types"]
+NOT_LITERAL = {"discovery/v1.AddressType": ("IPv4", "IPv6")}
+"""Values that upstream makes of another package's constants: the table has literal ones only."""
 STRUCTS = [
     name
     for name, entry in TYPES.items()
@@ -55,7 +57,8 @@ def check_node(node: Node, wanted: dict[str, Any], where: str) -> None:
         name = {"int": "int32", "any": "JSON"}.get(wanted["name"], wanted["name"])
         assert node.name == name, where
         enum = TABLES["stringTypes"].get(wanted.get("type", ""), {})
-        assert node.enum == (tuple(sorted(enum["values"].values())) if enum.get("enum") else ()), where
+        values = {*enum.get("values", {}).values(), *NOT_LITERAL.get(wanted.get("type", ""), ())}
+        assert node.enum == (tuple(sorted(values)) if enum.get("enum") else ()), where
 
 
 @pytest.mark.parametrize("name", STRUCTS)
