@@ -33,7 +33,7 @@ def stored(fuzzed: Server, label: str, body: bytes, media: str) -> None:
         fuzzed.remove(url)
 
 
-@bounded(1800)
+@bounded(1500)
 @given(BUILT_IN, several(4), st.booleans())
 def test_protobuf(fuzzed: Server, label: str, changes: list[int], whole: bool) -> None:
     """Objects as Go clients send them, changed before they are encoded, or damaged after."""
@@ -50,7 +50,7 @@ def test_protobuf(fuzzed: Server, label: str, changes: list[int], whole: bool) -
     fuzzed.ask("DELETE", f"{served.path}/{served.name}", body=damaged(raw, changes), media=PROTOBUF)
 
 
-@bounded(1200)
+@bounded(1000)
 @given(labels, several(4), st.sampled_from([JSON, YAML, YAML]))
 def test_text(fuzzed: Server, label: str, changes: list[int], media: str) -> None:
     served = fuzzed.all[label]
@@ -84,7 +84,7 @@ def decoded(token: str) -> list[bytes]:
     return [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")]
 
 
-@bounded(800)
+@bounded(700)
 @given(several(3))
 def test_tokens(fuzzed: Server, changes: list[int]) -> None:
     """A damaged token identifies nobody; nothing of it is in the answer."""
@@ -120,7 +120,7 @@ def test_tokens(fuzzed: Server, changes: list[int]) -> None:
 NOBODY = {"user": "nobody", "groups": ("system:authenticated",)}
 
 
-@bounded(1500)
+@bounded(1200)
 @given(labels, seeds, st.sampled_from(["GET", "GET", "PUT", "PATCH", "DELETE", "POST"]))
 def test_somebody_without_rights_learns_nothing(fuzzed: Server, label: str, seed: int, method: str) -> None:
     """What there is and what there is not gets the same 403: objects, sub-resources, namespaces, whole kinds."""

@@ -16,7 +16,7 @@ def test_every_kind_is_here(fuzzed: Server) -> None:
     assert set(LABELS) == set(fuzzed.all)
 
 
-@bounded(3600)
+@bounded(2600)
 @given(labels, several(4))
 def test_created_objects(fuzzed: Server, label: str, changes: list[int]) -> None:
     served = fuzzed.all[label]
@@ -35,7 +35,7 @@ def test_created_objects(fuzzed: Server, label: str, changes: list[int]) -> None
         fuzzed.remove(path)
 
 
-@bounded(2000)
+@bounded(1600)
 @given(labels, several(4))
 def test_updated_objects(fuzzed: Server, label: str, changes: list[int]) -> None:
     served = fuzzed.all[label]

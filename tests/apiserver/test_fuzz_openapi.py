@@ -105,7 +105,7 @@ def _addressed(template: str, parameters: Object, served: dict[str, Served]) -> 
     return path, found
 
 
-@bounded(1200)
+@bounded(900)
 @given(st.data(), seeds, st.booleans())
 def test_declared_operations(fuzzed: Server, documents: list[Document], data: Any, seed: int, there: bool) -> None:
     document = documents[seed % len(documents)]

@@ -109,7 +109,7 @@ def patch_of(served: Served, media: str, subresource: str, changes: list[int]) -
     return patch
 
 
-@bounded(4000)
+@bounded(2800)
 @given(labels, st.sampled_from(PATCHES), several(4))
 def test_patched_objects(fuzzed: Server, label: str, media: str, changes: list[int]) -> None:
     served = fuzzed.all[label]
@@ -138,7 +138,7 @@ def test_patched_objects(fuzzed: Server, label: str, media: str, changes: list[i
         fuzzed.remove(path)
 
 
-@bounded(1200)
+@bounded(1000)
 @given(labels, several(3), several(3), st.sampled_from(["a", "b"]), st.booleans())
 def test_applied_by_two(
     fuzzed: Server, label: str, first: list[int], second: list[int], other: str, force: bool

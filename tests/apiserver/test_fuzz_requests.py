@@ -114,7 +114,7 @@ def any_body(rng: Rng) -> object:
     return anything(rng)
 
 
-@bounded(2500)
+@bounded(2000)
 @given(seeds)
 def test_any_request(fuzzed: Server, seed: int) -> None:
     rng = random.Random(seed)
@@ -122,7 +122,7 @@ def test_any_request(fuzzed: Server, seed: int) -> None:
     fuzzed.ask(*asked, headers=headers(rng))
 
 
-@bounded(2500)
+@bounded(2000)
 @given(labels, seeds)
 def test_requests_of_a_kind(fuzzed: Server, label: str, seed: int) -> None:
     """Collections, objects and sub-resources that there are, with any query, headers and body."""
@@ -153,7 +153,7 @@ POSTED = (
 )  # fmt: skip
 
 
-@bounded(1500)
+@bounded(1200)
 @given(st.sampled_from(POSTED), several(3))
 def test_what_is_no_stored_object(fuzzed: Server, where: tuple[str, str], changes: list[int]) -> None:
     """Evictions, bindings, tokens, reviews and scales."""

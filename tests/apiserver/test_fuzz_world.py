@@ -64,7 +64,7 @@ def richer(rng: random.Random, label: str, obj: Object) -> Object:
     return {**obj, "spec": {**obj["spec"], **more}} if more else obj
 
 
-@bounded(1500)
+@bounded(1200)
 @given(STEERING, labels, several(3), seeds)
 def test_a_world_of_odd_objects(fuzzed: Server, steering: str, label: str, changes: list[int], seed: int) -> None:
     rng = random.Random(seed)
