@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,14 @@ from tests.e2e.kubectl import Kubectl
 from tests.images import need_docker
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def client_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where client libraries put the certificates and keys of a kubeconfig: not into the machine's own /tmp."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("clients"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,13 @@ def signing_key() -> str:
     return str(path)
 
 
+def forget_signing_key() -> None:
+    """Remove the key's file: a test worker ends without the interpreter's own clean-up."""
+    if signing_key.cache_info().currsize:
+        shutil.rmtree(Path(signing_key()).parent, ignore_errors=True)
+        signing_key.cache_clear()
+
+
 @asynccontextmanager
 async def cluster(config: Config | None = None) -> AsyncIterator[Cluster]:
     """A fresh cluster without Nodes; `config` is the API server's.
