@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from minikube_py.apiserver import configfile
 from minikube_py.apiserver.auth.user import User
 
 API_VERSION = "audit.k8s.io/v1"
@@ -98,16 +97,14 @@ class Policy:
     def load(cls, path: str | Path) -> Policy:
         """Read the file. Raises ValueError that names what is wrong in it; OSError."""
         try:
-            return cls.parse(yaml.safe_load(Path(path).read_text()))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: no YAML: {error}") from None
+            return cls.parse(configfile.read(path))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
     @classmethod
     def parse(cls, said: Any) -> Policy:
         """A policy from its JSON form. Raises ValueError."""
-        _known(said, "", {"kind", "apiVersion", "metadata", "rules", "omitStages", "omitManagedFields"})
+        configfile.known(said, "", {"kind", "apiVersion", "metadata", "rules", "omitStages", "omitManagedFields"})
         if said.get("kind") != "Policy" or said.get("apiVersion") != API_VERSION:
             raise ValueError(f"expected kind Policy of {API_VERSION}")
         omitted = _stages(said, "omitStages")
@@ -125,9 +122,15 @@ class Policy:
         return None
 
 
+_MEMBERS = {
+    "level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs", "omitStages",
+    "omitManagedFields",
+}  # fmt: skip
+"""What a rule may have."""
+
+
 def _rule(said: Any, where: str, omitted: frozenset[str], without: bool) -> _Rule:
-    _known(said, where, {"level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs",
-                         "omitStages", "omitManagedFields"})  # fmt: skip
+    configfile.known(said, where, _MEMBERS)
     level = said.get("level")
     if level not in LEVELS:
         raise ValueError(f"{where}.level: {level!r} is none of {', '.join(LEVELS)}")
@@ -149,7 +152,7 @@ def _rule(said: Any, where: str, omitted: frozenset[str], without: bool) -> _Rul
 
 
 def _resources(said: Any, where: str) -> _Resources:
-    _known(said, where, {"group", "resources", "resourceNames"})
+    configfile.known(said, where, {"group", "resources", "resourceNames"})
     group = said.get("group") or ""
     if not isinstance(group, str) or "/" in group:
         raise ValueError(f"{where}.group: {group!r} is no group (without its version)")
@@ -181,11 +184,3 @@ def _strings(said: Any, name: str, where: str) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"{where + '.' if where else ''}{name}: a list of strings is needed")
     return found
-
-
-def _known(said: Any, where: str, names: set[str]) -> None:
-    if not isinstance(said, dict):
-        raise ValueError(f"{where or 'the file'}: a mapping is needed")
-    unknown = sorted(str(name) for name in said if name not in names)
-    if unknown:
-        raise ValueError(f"{where + '.' if where else ''}{unknown[0]}: unknown field")

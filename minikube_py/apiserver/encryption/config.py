@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from minikube_py.apiserver import configfile
 from minikube_py.apiserver.encryption.providers import AESGCM, Identity, Keeper, Provider
 
 API_VERSION = "apiserver.config.k8s.io/v1"
@@ -22,26 +21,19 @@ Choose = Callable[[str, str], Keeper | None]
 def load(path: str | Path) -> Choose:
     """Read the file. Raises ValueError that names what is wrong in it, never with a key's bytes; OSError."""
     try:
-        said = yaml.safe_load(Path(path).read_text())
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"{path}: no YAML" + (f" (line {mark.line + 1})" if mark else "")) from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: no text") from None
-    try:
-        return _rules(said)
+        return _rules(configfile.read(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def _rules(said: Any) -> Choose:
-    _known(said, "", {"kind", "apiVersion", "resources"})
+    configfile.known(said, "", {"kind", "apiVersion", "resources"})
     if said.get("kind") != "EncryptionConfiguration" or said.get("apiVersion") != API_VERSION:
         raise ValueError(f"expected kind EncryptionConfiguration of {API_VERSION}")
     rules: list[tuple[Sequence[str], Keeper]] = []
     for number, rule in enumerate(_list(said, "resources", "resources")):
         where = f"resources[{number}]"
-        _known(rule, where, {"resources", "providers"})
+        configfile.known(rule, where, {"resources", "providers"})
         names = _list(rule, "resources", f"{where}.resources")
         for name in names:
             if not isinstance(name, str) or not name or name == "*":
@@ -65,17 +57,17 @@ def _provider(said: Any, where: str) -> list[Provider]:
         raise ValueError(f"{where}: expected exactly one provider")
     ((name, options),) = said.items()
     if name == "identity":
-        _known(options or {}, f"{where}.identity", set())
+        configfile.known(options or {}, f"{where}.identity", set())
         return [Identity()]
     if name != "aesgcm":
         raise ValueError(f"{where}: provider {name!r} is not supported: use aesgcm or identity")
-    _known(options, f"{where}.aesgcm", {"keys"})
+    configfile.known(options, f"{where}.aesgcm", {"keys"})
     keys = _list(options, "keys", f"{where}.aesgcm.keys")
     made: list[Provider] = []
     seen: set[str] = set()
     for number, key in enumerate(keys):
         place = f"{where}.aesgcm.keys[{number}]"
-        _known(key, place, {"name", "secret"})
+        configfile.known(key, place, {"name", "secret"})
         label, secret = key.get("name"), key.get("secret")
         if not isinstance(label, str) or not label or ":" in label or not label.isascii():
             raise ValueError(f"{place}.name: a name without colons is needed")
@@ -101,11 +93,3 @@ def _list(said: Any, name: str, where: str) -> list[Any]:
     if not isinstance(found, list) or not found:
         raise ValueError(f"{where}: a list that is not empty is needed")
     return found
-
-
-def _known(said: Any, where: str, names: set[str]) -> None:
-    if not isinstance(said, dict):
-        raise ValueError(f"{where or 'the file'}: a mapping is needed")
-    unknown = sorted(str(name) for name in said if name not in names)
-    if unknown:
-        raise ValueError(f"{where + '.' if where else ''}{unknown[0]}: unknown field")
